@@ -1,12 +1,7 @@
 // Choices of options, declared apart from the stages so that --help need not load them; a test compares both.
 
-export const kernelProfileNames: readonly string[] = [
-  'tflm-reference',
-  'tflite-reference',
-  'tflite-optimized',
-  'cmsis-nn',
-];
-export const schemeChoices: readonly string[] = [
+export const kernelProfileNames = ['tflm-reference', 'tflite-reference', 'tflite-optimized', 'cmsis-nn'] as const;
+export const schemeChoices = [
   'float32',
   'float16',
   'dynamic-range',
@@ -14,24 +9,12 @@ export const schemeChoices: readonly string[] = [
   'int8-float-fallback',
   'int16x8',
   'int16x8-float-fallback',
-];
-export const ioTypes: readonly string[] = ['int8', 'uint8', 'int16', 'float32'];
-export const rangeMethodNames: readonly string[] = [
-  'min-max',
-  'moving-average',
-  'percentile',
-  'mse',
-  'entropy',
-  'headroom',
-];
-export const granularities: readonly string[] = ['per-tensor', 'per-channel'];
-export const repairChoices: readonly string[] = [
-  'dead-channels',
-  'equalization',
-  'bias-correction',
-  'adaptive-rounding',
-];
-export const widerTypes: readonly string[] = ['int16', 'float32'];
+] as const;
+export const ioTypes = ['int8', 'uint8', 'int16', 'float32'] as const;
+export const rangeMethodNames = ['min-max', 'moving-average', 'percentile', 'mse', 'entropy', 'headroom'] as const;
+export const granularities = ['per-tensor', 'per-channel'] as const;
+export const repairChoices = ['dead-channels', 'equalization', 'bias-correction', 'adaptive-rounding'] as const;
+export const widerTypes = ['int16', 'float32'] as const;
 
 /** Help text of --device. */
 export const deviceHelp =

@@ -27,8 +27,21 @@ export interface OpenedRunner {
 }
 
 /** Options of a verb that select what the simulator runs. */
-export function simulationOptions(options: Readonly<Record<string, unknown>>): SimulationOptions {
-  return { profile: options.kernels as KernelProfile | undefined, signature: options.signature as string | undefined };
+export interface SimulatorOptions {
+  readonly kernels?: KernelProfile;
+  readonly signature?: string;
+  readonly threads?: number;
+}
+
+/** Options of a verb that select the device. */
+export interface DeviceOptions {
+  readonly device?: string;
+  readonly target?: string;
+  readonly uncompiled?: string;
+}
+
+export function simulationOptions(options: SimulatorOptions): SimulationOptions {
+  return { profile: options.kernels, signature: options.signature };
 }
 
 export async function openRunner(
@@ -36,12 +49,12 @@ export async function openRunner(
   file: string,
   bytes: Uint8Array,
   model: Model,
-  options: Readonly<Record<string, unknown>>,
+  options: SimulatorOptions & DeviceOptions,
 ): Promise<OpenedRunner> {
   if (options.device === undefined) {
     const { hostRunner, threadedRunner } = await import('../../evaluate/index.js');
     const simulation = await withKernels(context, model, simulationOptions(options));
-    const threads = (options.threads as number | undefined) ?? 1;
+    const threads = options.threads ?? 1;
     if (threads === 1)
       return {
         runner: hostRunner(model, simulation),
@@ -57,12 +70,12 @@ export async function openRunner(
   const uncompiled = await uncompiledOf(context, file, model, options);
   const device = await connect(
     context,
-    String(options.device),
+    options.device,
     uncompiled === null ? undefined : { compiled: model, uncompiled },
   );
   try {
     // If the device already runs the model, a push sends only the query.
-    const target = await targetFor(context, device, options);
+    const target = await targetFor(context, device, { ...options, device: options.device });
     const pushed = await pushModel(context, file, device, target, bytes, model, uncompiled);
     const [{ MeasuredRun }, { hostRunner, memoizeRunner }, { simulatedProfile }] = await Promise.all([
       import('../../devices/client/index.js'),
@@ -103,7 +116,7 @@ async function withKernels(
 }
 
 /** @throws USAGE */
-export function requireMainSubgraph({ device, signature }: Readonly<Record<string, unknown>>): void {
+export function requireMainSubgraph({ device, signature }: SimulatorOptions & DeviceOptions): void {
   if (device !== undefined && signature !== undefined)
     throw fail('USAGE', { reason: '--signature is for the simulator; a device runs the main subgraph' });
 }
@@ -168,10 +181,10 @@ export type Travel = Pick<import('../../devices/client/index.js').PushOptions, '
 export async function targetFor(
   { signal }: Context,
   device: import('../../devices/client/index.js').DeviceClient,
-  { device: uri, target }: Readonly<Record<string, unknown>>,
+  { device: uri, target }: { readonly device: string; readonly target?: string },
 ): Promise<Target> {
   const { targetOfDevice } = await import('../../devices/open-device.js');
-  return targetOfDevice(device, { uri: String(uri), named: target as string | undefined, signal });
+  return targetOfDevice(device, { uri, named: target, signal });
 }
 
 /** @throws EDGETPU_RUNTIME */

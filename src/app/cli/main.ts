@@ -2,7 +2,7 @@
 // notes and errors on stderr.
 
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, type OptionValues } from '@commander-js/extra-typings';
 import { AtollError, exitCodes, fail, reasonOf } from '../../base/errors.js';
 import { hintFor } from '../advice/hints.js';
 import { withJunit } from './junit.js';
@@ -37,7 +37,7 @@ export async function main(argv: readonly string[], streams: Streams = process):
   }
 }
 
-type Action = (verb: Verb, args: readonly string[], options: Readonly<Record<string, unknown>>) => Promise<void>;
+type Action = (verb: Verb, args: readonly unknown[], options: OptionValues) => Promise<void>;
 
 /** The program with every verb; the reference page is generated from it too. */
 export function buildProgram(streams: Streams, json: boolean, action: Action): Command {
@@ -65,18 +65,15 @@ export function buildProgram(streams: Streams, json: boolean, action: Action): C
       .option('--json', 'print one JSON document instead of text')
       .option('--quiet', 'no progress on stderr')
       .option('--debug', 'print stack traces of errors')
-      .action(async (...values: unknown[]) => {
-        const options = values.at(-2) as Record<string, unknown>;
-        await action(verb, values.slice(0, -2) as string[], options);
-      });
+      .action(() => action(verb, command.processedArgs, command.opts()));
   }
   return program;
 }
 
 async function runVerb(
   verb: Verb,
-  args: readonly string[],
-  options: Readonly<Record<string, unknown>>,
+  args: readonly unknown[],
+  options: OptionValues,
   json: boolean,
   signal: AbortSignal,
   streams: Streams,
@@ -85,7 +82,7 @@ async function runVerb(
   const context: Context = { progress, signal, write: (text) => void streams.stdout.write(text) };
   let outcome: Outcome;
   try {
-    const junit = verb.writesJunit === true && options.junit !== undefined ? String(options.junit) : null;
+    const junit = verb.writesJunit === true && typeof options.junit === 'string' ? options.junit : null;
     outcome = await withJunit(verb.name, junit, () => verb.run(context, args, options));
   } finally {
     progress.end();

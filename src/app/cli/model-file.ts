@@ -1,17 +1,22 @@
 // Reads the model of a verb, with the input shapes that the user asked for.
 
-import type { Command } from 'commander';
+import type { Command, OptionValues } from '@commander-js/extra-typings';
 import { fail } from '../../base/errors.js';
 import type { Trailer } from '../../devices/bundle/index.js';
 import type { Model } from '../../formats/tflite/index.js';
 import { collect } from './options.js';
 
-export function shapeOption(command: Command): Command {
+export function shapeOption<Args extends unknown[], Options extends OptionValues>(command: Command<Args, Options>) {
   return command.option(
     '--shape <input=sizes>',
     'shape of an input, for example input=1,96,96,3; the other shapes follow',
     collect,
   );
+}
+
+export interface ShapeOptions {
+  readonly shape?: readonly string[];
+  readonly signature?: string;
 }
 
 export interface ModelFile {
@@ -25,7 +30,7 @@ export interface ModelFile {
  * Reads a model, or the model in a bundle. @throws FILE_*, TFLITE_*, SLOT_IMAGE_INVALID, USAGE, and what resolveShapes
  * throws
  */
-export async function readModelFile(file: string, options: Readonly<Record<string, unknown>>): Promise<ModelFile> {
+export async function readModelFile(file: string, options: ShapeOptions = {}): Promise<ModelFile> {
   const [{ readBytes }, { readModel, writeModel }, { decodeSlotImage }] = await Promise.all([
     import('../../base/files/index.js'),
     import('../../formats/tflite/index.js'),
@@ -33,14 +38,10 @@ export async function readModelFile(file: string, options: Readonly<Record<strin
   ]);
   const { model: bytes, trailer } = decodeSlotImage(await readBytes(file));
   const model = readModel(bytes, file);
-  const shapes = options.shape as readonly string[] | undefined;
+  const shapes = options.shape;
   if (shapes === undefined) return { bytes, model, trailer };
   const { resolveShapes } = await import('../../simulator/index.js');
-  const resolved = resolveShapes(
-    model,
-    Object.fromEntries(shapes.map(parseShape)),
-    options.signature as string | undefined,
-  );
+  const resolved = resolveShapes(model, Object.fromEntries(shapes.map(parseShape)), options.signature);
   return { bytes: writeModel(resolved), model: resolved, trailer };
 }
 

@@ -13,17 +13,23 @@ const measurementSchema = z.looseObject({
   latencyMs: z.looseObject({ median: z.number().positive(), basis: z.enum(['host', 'simulated', 'device']) }),
 });
 
+export interface CalibrationOptions {
+  readonly measured?: readonly string[];
+  readonly target?: string;
+  readonly output?: string;
+}
+
 /** @throws USAGE, MEASUREMENT_INVALID, and what reading targets and models throws */
-export async function calibrate(options: Readonly<Record<string, unknown>>): Promise<Outcome> {
-  const files = (options.measured as readonly string[] | undefined) ?? [];
-  const id = options.target === undefined ? '' : String(options.target);
+export async function calibrate(options: CalibrationOptions): Promise<Outcome> {
+  const files = options.measured ?? [];
+  const id = options.target ?? '';
   if (id === '' || files.length === 0 || options.output === undefined)
     throw fail('USAGE', { reason: 'calibrate needs --target, --measured and -o' });
   if (/\.ya?ml$/.test(id))
     throw fail('USAGE', {
       reason: `--target ${id}: only shipped targets can be calibrated; add latency.measured to your own file`,
     });
-  const output = String(options.output);
+  const output = options.output;
   if (!/\.ya?ml$/.test(output))
     throw fail('USAGE', { reason: `-o ${output}: the name of a target file must end in .yaml` });
   const [

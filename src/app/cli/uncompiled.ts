@@ -1,7 +1,7 @@
 // Finds the model that a compiled model was made from: the simulator runs that one to compute the expected outputs.
 
 import { existsSync } from 'node:fs';
-import type { Command } from 'commander';
+import type { Command, OptionValues } from '@commander-js/extra-typings';
 import { edgeTpuOperators, type Model } from '../../formats/tflite/index.js';
 import type { Context } from './verb.js';
 
@@ -13,7 +13,9 @@ export function besideOf(file: string): string {
   return file.replace(`${suffix}.tflite`, '.tflite');
 }
 
-export function uncompiledOption(command: Command): Command {
+export function uncompiledOption<Args extends unknown[], Options extends OptionValues>(
+  command: Command<Args, Options>,
+) {
   return command.option(
     '--uncompiled <file>',
     'for a model compiled for the Edge TPU: the .tflite file that it was compiled from (default: the file ' +
@@ -29,11 +31,11 @@ export async function uncompiledOf(
   context: Context,
   file: string,
   model: Model,
-  options: Readonly<Record<string, unknown>>,
+  options: { readonly uncompiled?: string; readonly device?: string },
 ): Promise<Model | null> {
   if (edgeTpuOperators(model).length === 0) return null;
   const beside = besideOf(file);
-  const path = (options.uncompiled as string | undefined) ?? (beside !== file && existsSync(beside) ? beside : null);
+  const path = options.uncompiled ?? (beside !== file && existsSync(beside) ? beside : null);
   if (path === null) {
     const without =
       options.device === undefined ? 'the bundle has no self-test' : 'outputs are not compared with the simulator';

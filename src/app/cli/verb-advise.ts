@@ -1,14 +1,12 @@
-import { defined } from '../../base/checked.js';
-import type { Allowance } from '../../evaluate/index.js';
 import { maxDropOption } from './gate-options.js';
 import { readModelFile, shapeOption } from './model-file.js';
 import { positiveInteger, positiveNumber, refuseOverwriting } from './options.js';
-import type { Verb } from './verb.js';
+import { defineVerb } from './verb.js';
 
-export const adviseVerb: Verb = {
+export const adviseVerb = defineVerb({
   name: 'advise',
   summary: 'recommend a scheme for a target: tries all schemes that the data allows',
-  define: (command) => {
+  define: (command) =>
     maxDropOption(shapeOption(command))
       .argument('<model>', 'a float .tflite file')
       .requiredOption('--target <target>', 'id of a target, or a target file')
@@ -16,9 +14,8 @@ export const adviseVerb: Verb = {
       .option('--calibrate <dataset>', 'dataset file for calibration')
       .option('--max-ms <ms>', 'accepted latency on the target, in milliseconds', positiveNumber)
       .option('--limit <n>', 'maximum number of samples to evaluate (default: 500)', positiveInteger)
-      .option('--html <file>', 'also write a page with a plot');
-  },
-  run: async (context, [file = ''], options) => {
+      .option('--html <file>', 'also write a page with a plot'),
+  run: async (context, [file], options) => {
     const [
       { advise },
       { quantizeCommand },
@@ -34,22 +31,22 @@ export const adviseVerb: Verb = {
       import('../../base/files/index.js'),
       import('../report/index.js'),
     ]);
-    const page = options.html === undefined ? null : String(options.html);
+    const page = options.html ?? null;
     if (page !== null) refuseOverwriting(page, [file, options.data, options.calibrate]);
-    const target = await loadTarget(String(options.target));
+    const target = await loadTarget(options.target);
     const { model } = await readModelFile(file, options);
-    const calibration = options.calibrate === undefined ? null : String(options.calibrate);
+    const calibration = options.calibrate ?? null;
     const result = await advise(
       model,
       target,
-      await openDataset(String(options.data)),
+      await openDataset(options.data),
       calibration === null ? [] : await openDatasets(calibration),
       {
         signal: context.signal,
         onProgress: context.progress.update,
-        ...(options.maxDrop === undefined ? {} : { maxDrop: defined(options.maxDrop) as Allowance }),
-        ...(options.maxMs === undefined ? {} : { maxMs: defined(options.maxMs) as number }),
-        ...(options.limit === undefined ? {} : { limit: defined(options.limit) as number }),
+        ...(options.maxDrop === undefined ? {} : { maxDrop: options.maxDrop }),
+        ...(options.maxMs === undefined ? {} : { maxMs: options.maxMs }),
+        ...(options.limit === undefined ? {} : { limit: options.limit }),
       },
     );
     const chosen = result.trials.find(({ candidate }) => candidate.name === result.recommended);
@@ -66,4 +63,4 @@ export const adviseVerb: Verb = {
     const text = `${adviseReport(result, command)}${page === null ? '' : `\n\nwrote ${page}`}`;
     return { document: { file, ...result, command }, text, exitCode: result.recommended === null ? 1 : 0 };
   },
-};
+});

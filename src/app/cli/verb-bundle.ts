@@ -1,13 +1,12 @@
-import { defined } from '../../base/checked.js';
 import { readModelFile } from './model-file.js';
 import { counterNumber, refuseOverwriting } from './options.js';
 import { uncompiledOf, uncompiledOption } from './uncompiled.js';
-import type { Verb } from './verb.js';
+import { defineVerb } from './verb.js';
 
-export const bundleVerb: Verb = {
+export const bundleVerb = defineVerb({
   name: 'bundle',
   summary: 'put a model, its manifest and self-test into one file for devices, optionally signed',
-  define: (command) => {
+  define: (command) =>
     uncompiledOption(command)
       .argument('<model>', 'a .tflite file, or a bundle to create again')
       .requiredOption('--target <target>', 'id of a target, or a target file')
@@ -18,9 +17,8 @@ export const bundleVerb: Verb = {
         '--counter <n>',
         'version counter: devices with a key refuse a lower one than that of the model they run; up to 4294967295',
         counterNumber,
-      );
-  },
-  run: async (context, [file = ''], options) => {
+      ),
+  run: async (context, [file], options) => {
     const [
       { loadTarget },
       { buildImageFor, compressedBytes, decodeSlotImage, manifestView, readPrivateKey },
@@ -34,11 +32,11 @@ export const bundleVerb: Verb = {
       import('../report/index.js'),
       import('../../formats/tflite/index.js'),
     ]);
-    const output = String(options.output);
-    const keyFile = options.sign as string | undefined;
+    const output = options.output;
+    const keyFile = options.sign;
     refuseOverwriting(output, [file, keyFile, options.target]);
-    const target = await loadTarget(String(options.target));
-    const { bytes, model } = await readModelFile(file, options);
+    const target = await loadTarget(options.target);
+    const { bytes, model } = await readModelFile(file);
     const uncompiled = await uncompiledOf(context, file, model, options);
     if (target.runtime.kernels === 'edgetpu' && edgeTpuOperators(model).length === 0)
       context.progress.note(
@@ -46,8 +44,8 @@ export const bundleVerb: Verb = {
       );
     const image = buildImageFor(bytes, model, target, {
       ...(uncompiled === null ? {} : { uncompiled }),
-      version: String(options.modelVersion),
-      ...(options.counter === undefined ? {} : { counter: defined(options.counter) as number }),
+      version: options.modelVersion,
+      ...(options.counter === undefined ? {} : { counter: options.counter }),
       ...(keyFile === undefined ? {} : { key: readPrivateKey(await readText(keyFile), keyFile) }),
     });
     await writeAtomically(output, image);
@@ -70,4 +68,4 @@ export const bundleVerb: Verb = {
         `version ${manifest?.version}, ${by}`,
     };
   },
-};
+});

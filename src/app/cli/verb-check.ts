@@ -5,21 +5,20 @@ import { withHints } from '../advice/check-advice.js';
 import { suggestionText } from '../advice/suggestion-text.js';
 import { readModelFile, shapeOption } from './model-file.js';
 import { refuseOverwriting } from './options.js';
-import type { Verb } from './verb.js';
+import { defineVerb } from './verb.js';
 
-export const checkVerb: Verb = {
+export const checkVerb = defineVerb({
   name: 'check',
   writesJunit: true,
   summary: 'check whether a model fits a target: operators, flash, arena, latency',
-  define: (command) => {
+  define: (command) =>
     shapeOption(command)
       .argument('<model>', 'a .tflite file')
       .requiredOption('--target <target>', 'id of a target, or a target file; `all` for every shipped target')
       .option('--multiple-subgraphs', 'let an Edge TPU run every possible part of the graph, instead of one')
       .option('--memory', 'show the content of the arena while each operator runs')
-      .option('--plot <file>', 'write a plot of the arena over time: .svg or .html');
-  },
-  run: async (_context, [file = ''], options) => {
+      .option('--plot <file>', 'write a plot of the arena over time: .svg or .html'),
+  run: async (_context, [file], options) => {
     const [
       { factsOf, loadShippedTargets, loadTarget, memoryMap, runtimeKernelsOf },
       { checkFile },
@@ -30,14 +29,14 @@ export const checkVerb: Verb = {
       import('../report/index.js'),
     ]);
     const all = options.target === 'all';
-    const plot = options.plot === undefined ? null : String(options.plot);
+    const plot = options.plot ?? null;
     if (plot !== null) {
       refuseOverwriting(plot, [file, options.target]);
       if (!/\.(svg|html)$/.test(plot))
         throw fail('USAGE', { reason: `--plot ${plot}: its name must end in .svg or .html` });
       if (all) throw fail('USAGE', { reason: '--plot draws the arena for a single target' });
     }
-    const targets = all ? await loadShippedTargets() : [await loadTarget(String(options.target))];
+    const targets = all ? await loadShippedTargets() : [await loadTarget(options.target)];
     const { bytes, model } = await readModelFile(file, options);
     const facts = factsOf(model);
     const results = targets.map((target) =>
@@ -73,7 +72,7 @@ export const checkVerb: Verb = {
       exitCode: result.fits ? 0 : 1,
     };
   },
-};
+});
 
 /** @throws USAGE if there is nothing to draw */
 async function writePlot(plot: string, file: string, target: Target, map: MemoryMap | null): Promise<void> {

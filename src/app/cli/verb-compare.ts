@@ -4,22 +4,21 @@ import { withActions } from '../advice/compare-advice.js';
 import { limitOptions, limitsOf, maxDropOption, requireTargetForCosts } from './gate-options.js';
 import { positiveInteger, refuseOverwriting } from './options.js';
 import { pairedScores } from './paired-scores.js';
-import type { Context, Verb } from './verb.js';
+import { type Context, defineVerb } from './verb.js';
 
-export const compareVerb: Verb = {
+export const compareVerb = defineVerb({
   name: 'compare',
   writesJunit: true,
   summary: 'compare a quantized model with the float one, tensor by tensor, and suggest improvements',
-  define: (command) => {
+  define: (command) =>
     limitOptions(maxDropOption(command))
       .argument('<float>', 'the float .tflite file')
       .argument('<quantized>', 'the quantized model made from it')
       .requiredOption('--data <dataset>', 'dataset file; labels are needed for --max-drop and --min only')
       .option('--limit <n>', "maximum number of samples, drawn with the dataset's seed", positiveInteger)
       .option('--target <target>', 'target for --max-latency-ms and --max-arena-bytes')
-      .option('--html <file>', 'also write a page with plots');
-  },
-  run: async (context, [first = '', second = ''], options) => {
+      .option('--html <file>', 'also write a page with plots'),
+  run: async (context, [first, second], options) => {
     const [
       { compare },
       { openDataset },
@@ -33,12 +32,12 @@ export const compareVerb: Verb = {
       import('../../formats/tflite/index.js'),
       import('../report/index.js'),
     ]);
-    const page = options.html === undefined ? null : String(options.html);
+    const page = options.html ?? null;
     if (page !== null) refuseOverwriting(page, [first, second, options.data]);
     const files = { first, second };
     const [float, quantized] = [readModel(await readBytes(first), first), readModel(await readBytes(second), second)];
-    const data = String(options.data);
-    const limit = options.limit as number | undefined;
+    const data = options.data;
+    const limit = options.limit;
     const gates = await gatesOf(context, float, quantized, {
       data,
       limit,
@@ -63,7 +62,7 @@ export const compareVerb: Verb = {
       exitCode: gates.every(({ passed }) => passed) ? 0 : 1,
     };
   },
-};
+});
 
 interface Judged {
   readonly data: string;

@@ -1,5 +1,4 @@
-import { InvalidArgumentError } from 'commander';
-import { defined } from '../../base/checked.js';
+import { InvalidArgumentError } from '@commander-js/extra-typings';
 import { fail, reasonOf } from '../../base/errors.js';
 import { started } from '../../base/progress.js';
 import type { Model } from '../../formats/tflite/index.js';
@@ -7,7 +6,7 @@ import type { Compilation, PredictionDifference } from '../../targets/compiled/i
 import type { CheckResult, Target } from '../../targets/index.js';
 import { readModelFile } from './model-file.js';
 import { positiveInteger, refuseOverwriting } from './options.js';
-import type { Context, Outcome, Verb } from './verb.js';
+import { type Context, defineVerb, type Outcome } from './verb.js';
 
 function runtimeVersion(text: string): number {
   const value = Number(text);
@@ -20,10 +19,10 @@ function seconds(text: string): number {
   return Math.min(positiveInteger(text), 86400);
 }
 
-export const compileVerb: Verb = {
+export const compileVerb = defineVerb({
   name: 'compile',
   summary: 'compile for the Edge TPU with edgetpu_compiler, if installed, and compare with the prediction',
-  define: (command) => {
+  define: (command) =>
     command
       .argument('<model>', 'an int8 or uint8 .tflite file')
       .option(
@@ -34,33 +33,31 @@ export const compileVerb: Verb = {
       .option('--multiple-subgraphs', 'map every possible part of the graph (-a)')
       .option('--min-runtime <version>', 'minimum version of libedgetpu for the result (-m)', runtimeVersion)
       .option('--timeout <seconds>', 'time limit, up to a day', seconds)
-      .option('--bisect', 'if it fails: find the operator that causes it, and write the model up to there');
-  },
-  run: async (context, [file = ''], options) => {
+      .option('--bisect', 'if it fails: find the operator that causes it, and write the model up to there'),
+  run: async (context, [file], options) => {
     const [{ loadTarget }, { checkFile }, { findCompiler }, { refuseCompiled }] = await Promise.all([
       import('../../targets/index.js'),
       import('../../devices/bundle/index.js'),
       import('../../targets/compiled/index.js'),
       import('../../simulator/index.js'),
     ]);
-    const output =
-      options.output === undefined ? `${file.replace(/\.tflite$/, '')}_edgetpu.tflite` : String(options.output);
+    const output = options.output === undefined ? `${file.replace(/\.tflite$/, '')}_edgetpu.tflite` : options.output;
     const failing = output.replace(/(_edgetpu)?\.tflite$|$/, '_failing.tflite');
     refuseOverwriting(output, [file, options.compiler]);
     if (options.bisect === true) refuseOverwriting(failing, [file, options.compiler]);
-    const { bytes, model } = await readModelFile(file, options);
+    const { bytes, model } = await readModelFile(file);
     const multipleSubgraphs = options.multipleSubgraphs === true;
     const target = await loadTarget('coral-usb');
     refuseCompiled(model);
     const prediction = checkFile(bytes, model, target, { multipleSubgraphs });
-    const compiler = await findCompiler(options.compiler === undefined ? null : String(options.compiler));
+    const compiler = await findCompiler(options.compiler ?? null);
     if (compiler === null) return predictedOnly(file, target, prediction);
     const run = {
       compiler,
       multipleSubgraphs,
       signal: context.signal,
-      ...(options.minRuntime === undefined ? {} : { minRuntimeVersion: defined(options.minRuntime) as number }),
-      ...(options.timeout === undefined ? {} : { timeoutSeconds: defined(options.timeout) as number }),
+      ...(options.minRuntime === undefined ? {} : { minRuntimeVersion: options.minRuntime }),
+      ...(options.timeout === undefined ? {} : { timeoutSeconds: options.timeout }),
     };
     const { runCompiler } = await import('../../targets/compiled/index.js');
     context.progress.update(started('compile'));
@@ -71,7 +68,7 @@ export const compileVerb: Verb = {
     const fails = async (part: Uint8Array): Promise<boolean> => (await runCompiler(part, run)).bytes === null;
     return bisected(context, file, failing, model, reason, fails);
   },
-};
+});
 
 async function written(
   file: string,

@@ -3,13 +3,13 @@ import { fail } from '../../base/errors.js';
 import { deviceHelp } from './choices.js';
 import { connect } from './device-runner.js';
 import { forceOption, limitOptions, limitsOf, maxDropOption } from './gate-options.js';
-import type { Verb } from './verb.js';
+import { defineVerb } from './verb.js';
 
-export const deployVerb: Verb = {
+export const deployVerb = defineVerb({
   name: 'deploy',
   writesJunit: true,
   summary: 'quantize, check, push, and measure on the device',
-  define: (command) => {
+  define: (command) =>
     forceOption(limitOptions(maxDropOption(command)))
       .argument('<model|folder>', 'a .tflite file, or a folder with an atoll.yaml')
       .requiredOption('--target <target>', 'kind of device')
@@ -19,9 +19,8 @@ export const deployVerb: Verb = {
       .option(
         '-o, --output <folder>',
         'output folder for the int8 model, slot image and report.json (default: build beside the model)',
-      );
-  },
-  run: async (context, [place = ''], options) => {
+      ),
+  run: async (context, [place], options) => {
     const [{ deploy, readProject }, { loadTarget }, { deployCases, deployReport }, { writeAtomically }] =
       await Promise.all([
         import('../deploy.js'),
@@ -40,17 +39,17 @@ export const deployVerb: Verb = {
       : await readProject(place);
     const project = {
       ...named,
-      calibrate: (options.calibrate as string | undefined) ?? named.calibrate,
-      data: (options.data as string | undefined) ?? named.data,
-      out: (options.output as string | undefined) ?? named.out,
+      calibrate: options.calibrate ?? named.calibrate,
+      data: options.data ?? named.data,
+      out: options.output ?? named.out,
     };
-    const target = await loadTarget(String(options.target));
-    const device = await connect(context, String(options.device));
+    const target = await loadTarget(options.target);
+    const device = await connect(context, options.device);
     try {
       const described = await device.describe(context.signal);
       if (described.target !== target.id)
         throw fail('USAGE', {
-          reason: `--target is ${target.id}, but ${String(options.device)} reports ${described.target}`,
+          reason: `--target is ${target.id}, but ${options.device} reports ${described.target}`,
         });
       const result = await deploy(project, target, device, {
         signal: context.signal,
@@ -73,4 +72,4 @@ export const deployVerb: Verb = {
       await device.close();
     }
   },
-};
+});

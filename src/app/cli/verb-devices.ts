@@ -1,15 +1,15 @@
-import { Option } from 'commander';
+import { Option } from '@commander-js/extra-typings';
 import { fail } from '../../base/errors.js';
 import { hex } from '../../base/hashes.js';
 import { started } from '../../base/progress.js';
 import type { BrokerAddress } from '../../devices/mqtt/index.js';
 import { collect } from './options.js';
-import type { Context, Outcome, Verb } from './verb.js';
+import { type Context, defineVerb, type Outcome } from './verb.js';
 
-export const devicesVerb: Verb = {
+export const devicesVerb = defineVerb({
   name: 'devices',
   summary: 'list the devices attached to this machine and those that answer; or the devices of a fleet',
-  define: (command) => {
+  define: (command) =>
     command
       .argument('[uri...]', 'further devices to query, for example tcp:192.0.2.7:1337; or a fleet, mqtt://BROKER/FLEET')
       .option('--all', 'query ports of unknown boards too, which may reset them')
@@ -18,18 +18,15 @@ export const devicesVerb: Verb = {
           '--forget <id>',
           'for a fleet: delete a device and its messages at the broker; repeatable',
         ).argParser(collect),
-      );
-  },
-  run: async (context, [named], options) => {
+      ),
+  run: async (context, [uris], options) => {
     const [{ listDevices }, { devicesReport }, { isBrokerUri, parseBrokerAddress }] = await Promise.all([
       import('../../devices/list-devices.js'),
       import('../report/index.js'),
       import('../../devices/mqtt/index.js'),
     ]);
-    // commander passes the values of a repeatable argument as one list.
-    const uris = (named ?? []) as unknown as readonly string[];
     const [fleet] = uris;
-    const forget = (options.forget as readonly string[] | undefined) ?? null;
+    const forget = options.forget ?? null;
     if (fleet !== undefined && uris.length === 1 && isBrokerUri(fleet)) {
       const address = parseBrokerAddress(fleet);
       if (address.device === null)
@@ -40,7 +37,7 @@ export const devicesVerb: Verb = {
     const devices = await listDevices({ uris, all: options.all === true, signal: context.signal });
     return { document: { devices }, text: devicesReport(devices) };
   },
-};
+});
 
 async function listFleet(address: BrokerAddress, { signal, progress }: Context): Promise<Outcome> {
   const [{ readRegistryAt }, { fleetReport }] = await Promise.all([

@@ -1,9 +1,9 @@
-import type { Verb } from './verb.js';
+import { defineVerb } from './verb.js';
 
-export const doctorVerb: Verb = {
+export const doctorVerb = defineVerb({
   name: 'doctor',
   summary: 'check Node, permissions, drivers and tools of this machine',
-  define: () => undefined,
+  define: (command) => command,
   run: async () => {
     const [{ doctor }, { doctorReport }] = await Promise.all([import('../doctor.js'), import('../report/index.js')]);
     const result = await doctor();
@@ -13,4 +13,4 @@ export const doctorVerb: Verb = {
       exitCode: result.checks.some(({ state }) => state === 'failed') ? 1 : 0,
     };
   },
-};
+});

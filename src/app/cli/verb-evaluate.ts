@@ -1,4 +1,4 @@
-import { Option } from 'commander';
+import { Option } from '@commander-js/extra-typings';
 import { defined } from '../../base/checked.js';
 import type { Model } from '../../formats/tflite/index.js';
 import { deviceHelp, kernelProfileNames, ownTargetHelp } from './choices.js';
@@ -7,13 +7,13 @@ import { limitOptions, limitsOf } from './gate-options.js';
 import { readModelFile, shapeOption } from './model-file.js';
 import { positiveInteger } from './options.js';
 import { uncompiledOption } from './uncompiled.js';
-import type { Verb } from './verb.js';
+import { defineVerb } from './verb.js';
 
-export const evaluateVerb: Verb = {
+export const evaluateVerb = defineVerb({
   name: 'evaluate',
   writesJunit: true,
   summary: 'measure accuracy and latency on a dataset, on this host or on a device',
-  define: (command) => {
+  define: (command) =>
     limitOptions(uncompiledOption(shapeOption(command)))
       .argument('<model>', 'a .tflite file, float or quantized')
       .requiredOption('--data <dataset>', 'dataset file with labels or targets')
@@ -22,9 +22,8 @@ export const evaluateVerb: Verb = {
       .option('--threads <n>', 'number of simulator threads; outputs do not depend on it', positiveInteger)
       .option('--signature <key>', 'signature to run instead of the main subgraph')
       .option('--device <uri>', `evaluate on this device; the model is pushed first if needed: ${deviceHelp}`)
-      .option('--target <file>', `with --device: ${ownTargetHelp}`);
-  },
-  run: async (context, [file = ''], options) => {
+      .option('--target <file>', `with --device: ${ownTargetHelp}`),
+  run: async (context, [file], options) => {
     const [
       { costGates, evaluate, minGate },
       { openDataset },
@@ -35,13 +34,13 @@ export const evaluateVerb: Verb = {
       import('../report/index.js'),
     ]);
     const { bytes, model } = await readModelFile(file, options);
-    const dataset = await openDataset(String(options.data));
+    const dataset = await openDataset(options.data);
     const opened = await openRunner(context, file, bytes, model, options);
     try {
       const result = await evaluate(opened.runner, dataset, {
         signal: context.signal,
         onProgress: context.progress.update,
-        ...(options.limit === undefined ? {} : { limit: defined(options.limit) as number }),
+        ...(options.limit === undefined ? {} : { limit: options.limit }),
       });
       const measurement = (await opened.measure?.()) ?? null;
       // It has memoized these samples.
@@ -89,7 +88,7 @@ export const evaluateVerb: Verb = {
       await opened.close();
     }
   },
-};
+});
 
 /** For the reference kernels; null if the model cannot be planned. */
 async function arenaIfPlanned(model: Model): Promise<number | null> {

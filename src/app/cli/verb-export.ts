@@ -1,12 +1,12 @@
 import path from 'node:path';
-import { Option } from 'commander';
+import { Option } from '@commander-js/extra-typings';
 import { alignUp } from '../../base/alignment.js';
 import { fail } from '../../base/errors.js';
 import type { Model } from '../../formats/tflite/index.js';
 import type { Target } from '../../targets/index.js';
 import { readModelFile } from './model-file.js';
 import { address, refuseOverwriting } from './options.js';
-import type { Verb } from './verb.js';
+import { defineVerb } from './verb.js';
 
 const exportFormats = ['resolver', 'c-array', 'uf2', 'bin'] as const;
 type Format = (typeof exportFormats)[number];
@@ -27,10 +27,10 @@ interface Request {
   readonly address: number | null;
 }
 
-export const exportVerb: Verb = {
+export const exportVerb = defineVerb({
   name: 'export',
   summary: 'write files for firmware: operator registration, C array, UF2 or flash image',
-  define: (command) => {
+  define: (command) =>
     command
       .argument('<model>', 'a .tflite file')
       .addOption(new Option('--format <format>', 'what to write').choices(exportFormats).makeOptionMandatory())
@@ -43,30 +43,29 @@ export const exportVerb: Verb = {
         '--address <address>',
         'uf2: flash address of the first byte, for example 0x10040000 (default: the first slot of the target)',
         address,
-      );
-  },
-  run: async (_context, [file = ''], options) => {
+      ),
+  run: async (_context, [file], options) => {
     const [{ loadTarget }, { writeTogether }] = await Promise.all([
       import('../../targets/index.js'),
       import('../../base/files/index.js'),
     ]);
-    const output = String(options.output);
+    const output = options.output;
     const format = options.format as Format;
-    const target = options.target === undefined ? null : await loadTarget(String(options.target));
-    const { bytes, model } = await readModelFile(file, options);
+    const target = options.target === undefined ? null : await loadTarget(options.target);
+    const { bytes, model } = await readModelFile(file);
     const { files, facts, text } = await writers[format]({
       file,
       output,
       bytes,
       model,
       target,
-      address: (options.address as number | undefined) ?? null,
+      address: options.address ?? null,
     });
     for (const one of files) refuseOverwriting(one.path, [file, options.target]);
     await writeTogether(files);
     return { document: { file, format, output: files.map((one) => one.path), ...facts }, text };
   },
-};
+});
 
 const writers: Readonly<Record<Format, (request: Request) => Promise<Exported>>> = {
   resolver: async ({ file, output, model, target }) => {

@@ -1,15 +1,14 @@
-import { Option } from 'commander';
-import type { FlashChoice } from '../../devices/flashing/index.js';
+import { Option } from '@commander-js/extra-typings';
 import { readModelFile } from './model-file.js';
 import { address, positiveInteger } from './options.js';
-import type { Verb } from './verb.js';
+import { defineVerb } from './verb.js';
 
 const methods = ['uf2', 'dfu', 'esptool', 'probe-rs', 'openocd', 'bossac'] as const;
 
-export const flashVerb: Verb = {
+export const flashVerb = defineVerb({
   name: 'flash',
   summary: "write a model to flash through a board's bootloader or debug probe, without its firmware",
-  define: (command) => {
+  define: (command) =>
     command
       .argument('<model>', 'a .tflite file')
       .requiredOption('--target <target>', 'kind of board')
@@ -24,9 +23,8 @@ export const flashVerb: Verb = {
         'dfu, probe-rs, openocd: serial number of the device or probe, if several are attached',
       )
       .option('--address <address>', 'flash address of the first byte (default: the first slot of the target)', address)
-      .option('--dry-run', 'print what would be written and by which command, without writing');
-  },
-  run: async (context, [file = ''], options) => {
+      .option('--dry-run', 'print what would be written and by which command, without writing'),
+  run: async (context, [file], options) => {
     const [{ loadTarget }, { buildFittingImage }, { findFlashWay, hexAddress, placeInFlash }, { commandLine }] =
       await Promise.all([
         import('../../targets/index.js'),
@@ -34,11 +32,11 @@ export const flashVerb: Verb = {
         import('../../devices/flashing/index.js'),
         import('../../base/programs/index.js'),
       ]);
-    const target = await loadTarget(String(options.target));
-    const { bytes, model } = await readModelFile(file, options);
+    const target = await loadTarget(options.target);
+    const { bytes, model } = await readModelFile(file);
     const { image } = buildFittingImage(bytes, model, target);
-    const place = placeInFlash(target, image.length, (options.address as number | undefined) ?? null);
-    const way = await findFlashWay({ target, image, place, choice: options as FlashChoice });
+    const place = placeInFlash(target, image.length, options.address ?? null);
+    const way = await findFlashWay({ target, image, place, choice: options });
     const result =
       options.dryRun === true ? null : await way.write({ signal: context.signal, onProgress: context.progress.update });
     const { method, through, commands } = way;
@@ -64,6 +62,6 @@ export const flashVerb: Verb = {
           : `${file}: wrote ${what}${verifiedBy === null ? '' : `; verified by ${verifiers[verifiedBy]}`}`,
     };
   },
-};
+});
 
 const verifiers = { 'read-back': 'reading it back', bootloader: 'the bootloader', program: 'the program' } as const;

@@ -1,14 +1,12 @@
 import type { ManifestView } from '../../devices/bundle/index.js';
 import { readModelFile, shapeOption } from './model-file.js';
-import type { Verb } from './verb.js';
+import { defineVerb } from './verb.js';
 
-export const inspectVerb: Verb = {
+export const inspectVerb = defineVerb({
   name: 'inspect',
   summary: 'show the inputs, outputs, operators, signatures and scheme of a model, or the manifest of a bundle',
-  define: (command) => {
-    shapeOption(command).argument('<model>', 'a .tflite file or a bundle');
-  },
-  run: async (_context, [file = ''], options) => {
+  define: (command) => shapeOption(command).argument('<model>', 'a .tflite file or a bundle'),
+  run: async (_context, [file], options) => {
     const [{ inspect }, { bytesText, compiledReport, countText, shapeText, table }, { manifestView }] =
       await Promise.all([
         import('../inspect.js'),
@@ -64,7 +62,7 @@ export const inspectVerb: Verb = {
     ];
     return { document: { file, ...result, manifest }, text: text.filter((line, i) => line !== '' || i > 1).join('\n') };
   },
-};
+});
 
 function signer({ signedBy }: ManifestView): string {
   return signedBy === null ? 'not signed' : `signed by ${signedBy} (not verified here)`;

@@ -1,14 +1,15 @@
 import { rm } from 'node:fs/promises';
-import { Argument, Option } from 'commander';
+import { Argument, Option } from '@commander-js/extra-typings';
 import { hex } from '../../base/hashes.js';
-import type { Outcome, Verb } from './verb.js';
+import type { KeyAlgorithm } from '../../devices/bundle/index.js';
+import { defineVerb, type Outcome } from './verb.js';
 
 const actions = ['create', 'show'] as const;
 
-export const keysVerb: Verb = {
+export const keysVerb = defineVerb({
   name: 'keys',
   summary: 'create a key pair for signing bundles, or show a key',
-  define: (command) => {
+  define: (command) =>
     command
       .addArgument(
         new Argument(
@@ -19,18 +20,16 @@ export const keysVerb: Verb = {
       .argument('<name>', 'create: name of the pair; show: a PEM file')
       .addOption(
         new Option('--algorithm <algorithm>', 'create: kind of key').choices(['ed25519', 'es256']).default('ed25519'),
-      );
-  },
-  run: async (_context, [action = '', name = ''], options) =>
-    action === 'create' ? create(name, options) : show(name),
-};
+      ),
+  run: async (_context, [action, name], options) => (action === 'create' ? create(name, options) : show(name)),
+});
 
-async function create(name: string, { algorithm }: Readonly<Record<string, unknown>>): Promise<Outcome> {
+async function create(name: string, { algorithm }: { readonly algorithm: KeyAlgorithm }): Promise<Outcome> {
   const [{ createKeys, readPublicKey }, { writeNew }] = await Promise.all([
     import('../../devices/bundle/index.js'),
     import('../../base/files/index.js'),
   ]);
-  const pair = createKeys(algorithm as 'ed25519' | 'es256');
+  const pair = createKeys(algorithm);
   const files = { privateKey: `${name}.private.pem`, publicKey: `${name}.public.pem` };
   // Never replace a key: devices that have only its public part would accept nothing any more. The private key is
   // written first: the public key can be derived from it, but not the reverse.

@@ -1,10 +1,9 @@
-import { Option } from 'commander';
-import { defined } from '../../base/checked.js';
+import { Option } from '@commander-js/extra-typings';
 import { fail } from '../../base/errors.js';
 import type { Warning } from '../../base/warnings.js';
 import type { GateResult, Limits } from '../../evaluate/index.js';
 import type { Model } from '../../formats/tflite/index.js';
-import type { QuantizeOptions, RepairName, WiderType } from '../../optimize/quantize/index.js';
+import type { RepairName } from '../../optimize/quantize/index.js';
 import type { CheckResult, Target } from '../../targets/index.js';
 import type { Quantized } from '../report/index.js';
 import { granularities, ioTypes, rangeMethodNames, repairChoices, schemeChoices, widerTypes } from './choices.js';
@@ -13,12 +12,12 @@ import { readModelFile, shapeOption } from './model-file.js';
 import { positiveInteger, positiveNumber, refuseOverwriting } from './options.js';
 import { pairedScores } from './paired-scores.js';
 import { planKernels } from './plan-kernels.js';
-import type { Context, Verb } from './verb.js';
+import { type Context, defineVerb } from './verb.js';
 
-export const quantizeVerb: Verb = {
+export const quantizeVerb = defineVerb({
   name: 'quantize',
   summary: 'quantize a float model to int8, including inputs and outputs',
-  define: (command) => {
+  define: (command) =>
     forceOption(limitOptions(maxDropOption(shapeOption(command))))
       .argument('<model>', 'a float .tflite file')
       .option(
@@ -65,9 +64,8 @@ export const quantizeVerb: Verb = {
         'reorder operators and place tensors for the smallest arena, and store the plan in the file for TFLM',
       )
       .option('--data <dataset>', 'also evaluate the float and the quantized model on this dataset')
-      .option('--target <target>', 'also check the result against a target');
-  },
-  run: async (context, [file = ''], options) => {
+      .option('--target <target>', 'also check the result against a target'),
+  run: async (context, [file], options) => {
     const [
       { openDatasets },
       { calibrationText, harmlessRepairs, parseCalibration, quantize, schemes },
@@ -79,18 +77,18 @@ export const quantizeVerb: Verb = {
       import('../../base/files/index.js'),
       import('../../targets/index.js'),
     ]);
-    const output = String(options.output);
+    const output = options.output;
     const inputs = [file, options.calibrate, options.statistics, options.data, options.target];
     refuseOverwriting(output, inputs);
-    const target = options.target === undefined ? null : await targets.loadTarget(String(options.target));
+    const target = options.target === undefined ? null : await targets.loadTarget(options.target);
     const { bytes, model } = await readModelFile(file, options);
-    const datasets = options.calibrate === undefined ? [] : await openDatasets(String(options.calibrate));
-    const { scheme, io, ranges, dense, samples } = options as unknown as QuantizeOptions;
+    const datasets = options.calibrate === undefined ? [] : await openDatasets(options.calibrate);
+    const { scheme, io, ranges, dense, samples } = options;
     const repairs = (options.repair as readonly (RepairName | 'all')[] | undefined) ?? [];
-    const statistics = options.statistics === undefined ? null : String(options.statistics);
-    const saved = options.saveStatistics === undefined ? null : String(options.saveStatistics);
+    const statistics = options.statistics ?? null;
+    const saved = options.saveStatistics ?? null;
     if (saved !== null) refuseOverwriting(saved, [...inputs, output]);
-    if (schemes[scheme ?? 'int8'].activations === null && (repairs.length > 0 || saved !== null)) {
+    if (schemes[scheme].activations === null && (repairs.length > 0 || saved !== null)) {
       throw fail('USAGE', {
         reason:
           `scheme ${scheme} needs no calibration: --repair and --save-statistics apply to schemes with integer ` +
@@ -105,14 +103,12 @@ export const quantizeVerb: Verb = {
       sparse: options.sparse === true,
       ...(options.planMemory === true ? { planMemoryFor: await planKernels(target) } : {}),
       repairs: repairs.flatMap((name) => (name === 'all' ? harmlessRepairs : [name])),
-      ...(scheme === undefined ? {} : { scheme }),
+      scheme,
+      ranges,
+      dense,
       ...(io === undefined ? {} : { io }),
-      ...(ranges === undefined ? {} : { ranges }),
-      ...(dense === undefined ? {} : { dense }),
       ...(samples === undefined ? {} : { samples }),
-      ...(options.minSnr === undefined
-        ? {}
-        : { minDecibels: defined(options.minSnr) as number, wider: options.wider as WiderType }),
+      ...(options.minSnr === undefined ? {} : { minDecibels: options.minSnr, wider: options.wider }),
     });
     const [{ quantizeDocument, quantizeReport }, { checkFile, compressedBytes }] = await Promise.all([
       import('../report/index.js'),
@@ -130,7 +126,7 @@ export const quantizeVerb: Verb = {
       throw fail('USAGE', { reason: '--max-drop and --min need --data' });
     requireTargetForCosts(limits, options.target);
     const judged =
-      options.data === undefined ? null : await accuracyOf(context, model, result.model, String(options.data), limits);
+      options.data === undefined ? null : await accuracyOf(context, model, result.model, options.data, limits);
     const { costGates, requireGates } = await import('../../evaluate/index.js');
     const gates = [
       ...(judged?.gates ?? []),
@@ -163,7 +159,7 @@ export const quantizeVerb: Verb = {
       exitCode: check?.fits === false ? 1 : 0,
     };
   },
-};
+});
 
 async function accuracyOf(
   context: Context,

@@ -1,12 +1,14 @@
-import { Argument, Option } from 'commander';
-import { fail } from '../../base/errors.js';
-import { collect } from './options.js';
-import type { Context, Outcome, Verb } from './verb.js';
+import { Argument } from '@commander-js/extra-typings';
+import { type RolloutAction, rolloutOptions } from './rollout/options.js';
+import { defineVerb } from './verb.js';
 
-type Action = (context: Context, what: string | null, options: Readonly<Record<string, unknown>>) => Promise<Outcome>;
+interface ActionEntry {
+  readonly says: string;
+  readonly load: () => Promise<RolloutAction>;
+}
 
 /** Each action is in its own file, loaded on demand. */
-const actions: Readonly<Record<string, { readonly says: string; readonly load: () => Promise<Action> }>> = {
+const actions = {
   plan: {
     says: 'show what a plan would do, without doing it',
     load: async () => (await import('./rollout/plan.js')).planRollout,
@@ -42,49 +44,28 @@ const actions: Readonly<Record<string, { readonly says: string; readonly load: (
     says: 'write a report as HTML, Markdown or JUnit',
     load: async () => (await import('./rollout/report.js')).reportRollout,
   },
-};
+} satisfies Readonly<Record<string, ActionEntry>>;
 
-export const rolloutVerb: Verb = {
+const actionNames = Object.keys(actions) as (keyof typeof actions)[];
+
+export const rolloutVerb = defineVerb({
   name: 'rollout',
   summary: 'roll a bundle out over a fleet in waves, gated by what devices measure',
-  define: (command) => {
-    command
-      .addArgument(
-        new Argument(
-          '<action>',
-          Object.entries(actions)
-            .map(([name, { says }]) => `${name}: ${says}`)
-            .join('; '),
-        ).choices(Object.keys(actions)),
-      )
-      .argument('[what]', 'plan, start: a rollout plan (YAML); otherwise the name of a rollout (default: the newest)')
-      .option('--fleet <uri>', 'mqtt://BROKER/FLEET; required for plan and start')
-      .option(
-        '--store <url>',
-        'store of rollouts: a file, or postgres://... (default: ATOLL_STORE, or a file in the home folder)',
-      )
-      .option('--bundle <file>', 'plan, start without a plan: the bundle; these options go with it')
-      .option('--name <rollout>', "  name of the rollout (default: the bundle's)")
-      .option('--waves <list>', '  cumulative devices after each wave, for example 1,10%,100%')
-      .addOption(new Option('--tag <name=value>', '  only devices with this tag; repeatable').argParser(collect))
-      .option('--share <percent>', '  share of the devices, for example 50%')
-      .option('--concurrency <n>', '  maximum number of devices in flight')
-      .option('--bandwidth <rate>', '  limit on the download rate, for example 200kB/s')
-      .option('--keep', 'start: wait for a command when a gate has paused it, instead of exiting with 1')
-      .option('--metrics <[host:]port>', 'start: serve metrics for Prometheus')
-      .option('--watch', 'status: update until it ends')
-      .option('--follow', 'log: continue until it ends')
-      .option('--roll-back', 'abort: devices with the new bundle return to the previous one')
-      .addOption(
-        new Option('--id <device>', 'retry, or with --bundle: only this device; repeatable').argParser(collect),
-      )
-      .option('--html <file>', 'start, report: write a page with plots')
-      .option('--markdown <file>', 'start, report: write it as text')
-      .option('--junit <file>', 'start, report: write waves and gates as JUnit tests');
+  define: (command) =>
+    rolloutOptions(
+      command
+        .addArgument(
+          new Argument('<action>', actionNames.map((name) => `${name}: ${actions[name].says}`).join('; ')).choices(
+            actionNames,
+          ),
+        )
+        .argument(
+          '[what]',
+          'plan, start: a rollout plan (YAML); otherwise the name of a rollout (default: the newest)',
+        ),
+    ),
+  run: async (context, [action, what], options) => {
+    const run = await actions[action].load();
+    return run(context, what ?? null, options);
   },
-  run: async (context, [action = '', what], options) => {
-    const entry = actions[action];
-    if (entry === undefined) throw fail('USAGE', { reason: `there is no action ${action}` });
-    return (await entry.load())(context, what ?? null, options);
-  },
-};
+});

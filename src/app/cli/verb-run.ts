@@ -1,20 +1,19 @@
-import { Option } from 'commander';
-import { defined } from '../../base/checked.js';
+import { Option } from '@commander-js/extra-typings';
 import { fail } from '../../base/errors.js';
 import type { Model } from '../../formats/tflite/index.js';
 import type { OperatorProfile } from '../../simulator/index.js';
 import { deviceHelp, kernelProfileNames, ownTargetHelp } from './choices.js';
-import { openRunner, requireMainSubgraph, simulationOptions } from './device-runner.js';
+import { openRunner, requireMainSubgraph, type SimulatorOptions, simulationOptions } from './device-runner.js';
 import { readModelFile, shapeOption } from './model-file.js';
 import { collect, positiveInteger, refuseOverwriting } from './options.js';
 import { inputFiles, readSamples } from './run-inputs.js';
 import { uncompiledOption } from './uncompiled.js';
-import type { Verb } from './verb.js';
+import { defineVerb } from './verb.js';
 
-export const runVerb: Verb = {
+export const runVerb = defineVerb({
   name: 'run',
   summary: 'run a model on raw tensors, on this host or on a device',
-  define: (command) => {
+  define: (command) =>
     uncompiledOption(shapeOption(command))
       .argument('<model>', 'a .tflite file')
       .requiredOption(
@@ -33,9 +32,8 @@ export const runVerb: Verb = {
       .option('--threads <n>', 'number of simulator threads; outputs do not depend on it', positiveInteger)
       .option('--signature <key>', 'signature to run instead of the main subgraph')
       .option('--device <uri>', `run on this device; the model is pushed first if needed: ${deviceHelp}`)
-      .option('--target <file>', `with --device: ${ownTargetHelp}`);
-  },
-  run: async (context, [file = ''], options) => {
+      .option('--target <file>', `with --device: ${ownTargetHelp}`),
+  run: async (context, [file], options) => {
     const [
       { writeAtomically },
       { runBatch },
@@ -56,9 +54,9 @@ export const runVerb: Verb = {
     const { bytes, model } = await readModelFile(file, options);
     requireMainSubgraph(options);
     // Report missing inputs before anything is sent to a device.
-    const { inputs } = inputsAndOutputs(model, options.signature as string | undefined);
-    const files = inputFiles(options.input as string[], inputs);
-    if (options.output !== undefined) refuseOverwriting(String(options.output), [file, ...files]);
+    const { inputs } = inputsAndOutputs(model, options.signature);
+    const files = inputFiles(options.input, inputs);
+    if (options.output !== undefined) refuseOverwriting(options.output, [file, ...files]);
     const samples = await readSamples(files, inputs);
     const opened = await openRunner(context, file, bytes, model, options);
     try {
@@ -66,9 +64,9 @@ export const runVerb: Verb = {
         signal: context.signal,
         onProgress: context.progress.update,
         stream: options.stream === true,
-        ...(options.repeat === undefined ? {} : { repeat: defined(options.repeat) as number }),
+        ...(options.repeat === undefined ? {} : { repeat: options.repeat }),
       });
-      if (options.output !== undefined) await writeAtomically(String(options.output), result.outputs);
+      if (options.output !== undefined) await writeAtomically(options.output, result.outputs);
       // A device's arena is planned for the main subgraph.
       const simulated = (): number | null =>
         options.signature === undefined ? arenaOf(model, referenceKernels).arenaBytes : null;
@@ -106,13 +104,9 @@ export const runVerb: Verb = {
       await opened.close();
     }
   },
-};
+});
 
-async function operatorTimes(
-  model: Model,
-  samples: Uint8Array,
-  options: Readonly<Record<string, unknown>>,
-): Promise<OperatorProfile[]> {
+async function operatorTimes(model: Model, samples: Uint8Array, options: SimulatorOptions): Promise<OperatorProfile[]> {
   const { inputsAndOutputs, profileOperators } = await import('../../simulator/index.js');
   const simulation = simulationOptions(options);
   const sampleBytes = inputsAndOutputs(model, simulation.signature).inputs.reduce((sum, { bytes }) => sum + bytes, 0);

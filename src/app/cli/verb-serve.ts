@@ -1,45 +1,47 @@
-import { Option } from 'commander';
+import { type Command, Option } from '@commander-js/extra-typings';
 import { fail, reasonOf } from '../../base/errors.js';
 import type { VerifyingKey } from '../../devices/bundle/index.js';
 import type { PersistentSlots } from '../../devices/simulated/index.js';
 import type { Target } from '../../targets/index.js';
 import { collect, tagsOf } from './options.js';
 import { besideOf } from './uncompiled.js';
-import { type Context, untilInterrupted, type Verb } from './verb.js';
+import { type Context, defineVerb, type OptionsOf, untilInterrupted } from './verb.js';
 
-export const serveVerb: Verb = {
+function define(command: Command) {
+  return command
+    .requiredOption(
+      '--device <uri>',
+      'the accelerator: usb:18d1:9302[?performance=low|medium|high|max][&firmware=FILE], usb:coral-usb; ' +
+        'sim:coral-usb emulates one',
+    )
+    .requiredOption(
+      '--listen <where>',
+      'tcp:[HOST:]PORT, udp:[HOST:]PORT, pty; or mqtt://BROKER/FLEET/DEVICE to take part in rollouts',
+    )
+    .option('--id <id>', 'id of the device')
+    .option('--state <folder>', 'folder for its models while it is not running (default: it starts without a model)')
+    .addOption(
+      new Option(
+        '--key <file>',
+        'PEM file of a public key: accept only images signed by such a key; repeatable',
+      ).argParser(collect),
+    )
+    .addOption(new Option('--tag <name=value>', 'in a fleet: a tag, for example line=a; repeatable').argParser(collect))
+    .option('--data <dataset>', 'in a fleet: labelled samples for reporting its accuracy')
+    .addOption(
+      new Option(
+        '--emulate <file>',
+        'with sim:coral-usb: a compiled model to emulate, with the uncompiled one beside it; repeatable',
+      ).argParser(collect),
+    );
+}
+
+type Options = OptionsOf<typeof define>;
+
+export const serveVerb = defineVerb({
   name: 'serve',
   summary: 'serve the accelerator of this machine as a device for pushes or rollouts, until interrupted',
-  define: (command) => {
-    command
-      .requiredOption(
-        '--device <uri>',
-        'the accelerator: usb:18d1:9302[?performance=low|medium|high|max][&firmware=FILE], usb:coral-usb; ' +
-          'sim:coral-usb emulates one',
-      )
-      .requiredOption(
-        '--listen <where>',
-        'tcp:[HOST:]PORT, udp:[HOST:]PORT, pty; or mqtt://BROKER/FLEET/DEVICE to take part in rollouts',
-      )
-      .option('--id <id>', 'id of the device')
-      .option('--state <folder>', 'folder for its models while it is not running (default: it starts without a model)')
-      .addOption(
-        new Option(
-          '--key <file>',
-          'PEM file of a public key: accept only images signed by such a key; repeatable',
-        ).argParser(collect),
-      )
-      .addOption(
-        new Option('--tag <name=value>', 'in a fleet: a tag, for example line=a; repeatable').argParser(collect),
-      )
-      .option('--data <dataset>', 'in a fleet: labelled samples for reporting its accuracy')
-      .addOption(
-        new Option(
-          '--emulate <file>',
-          'with sim:coral-usb: a compiled model to emulate, with the uncompiled one beside it; repeatable',
-        ).argParser(collect),
-      );
-  },
+  define,
   run: async (context, _args, options) => {
     const [{ loadTarget }, { readPublicKey }, { readText }, { PersistentSlots }, { isBrokerUri }] = await Promise.all([
       import('../../targets/index.js'),
@@ -48,7 +50,7 @@ export const serveVerb: Verb = {
       import('../../devices/simulated/index.js'),
       import('../../devices/mqtt/index.js'),
     ]);
-    requireFitting(options, isBrokerUri(String(options.listen)));
+    requireFitting(options, isBrokerUri(options.listen));
     const target = await loadTarget('coral-usb');
     const keys = await Promise.all(listOf(options.key).map(async (file) => readPublicKey(await readText(file), file)));
     const engine = await openEngine(context, options);
@@ -56,14 +58,14 @@ export const serveVerb: Verb = {
     const close = (): Promise<void> => ending(closers);
     try {
       // A start without an accelerator does not count as a boot of the model.
-      const slots = options.state === undefined ? null : await PersistentSlots.open(String(options.state));
+      const slots = options.state === undefined ? null : await PersistentSlots.open(options.state);
       if (slots !== null)
         closers.unshift(
           () => slots.keep(),
           () => slots.close(),
         );
       const served = { engine, target, keys, slots };
-      const { uri, id, stop, lost } = await (isBrokerUri(String(options.listen)) ? serveAtBroker : serveOne)(
+      const { uri, id, stop, lost } = await (isBrokerUri(options.listen) ? serveAtBroker : serveOne)(
         context,
         served,
         options,
@@ -79,9 +81,7 @@ export const serveVerb: Verb = {
       throw error;
     }
   },
-};
-
-type Options = Readonly<Record<string, unknown>>;
+});
 
 interface Served {
   readonly engine: import('../../devices/accelerator/index.js').AcceleratorEngine;
@@ -103,7 +103,7 @@ const emulatedUri = 'sim:coral-usb';
 
 /** @throws USAGE for options that do not apply */
 function requireFitting(options: Options, atBroker: boolean): void {
-  const emulating = String(options.device).startsWith('sim:');
+  const emulating = options.device.startsWith('sim:');
   const refuse = (reason: string): never => {
     throw fail('USAGE', { reason });
   };
@@ -129,7 +129,7 @@ async function openEngine({ progress, signal }: Context, options: Options): Prom
     );
   }
   const { acceleratorUri } = await import('../../devices/open-device.js');
-  const uri = await acceleratorUri(String(options.device));
+  const uri = await acceleratorUri(options.device);
   if (!isAcceleratorUri(uri))
     throw fail('DEVICE_UNKNOWN', {
       device: uri,
@@ -175,10 +175,10 @@ async function serveOne(
     keys,
     maxPacketBytes,
     ...eventListeners(context),
-    ...(options.id === undefined ? {} : { id: String(options.id) }),
+    ...(options.id === undefined ? {} : { id: options.id }),
     ...(slots === null ? {} : { slots, keep: () => slots.keep() }),
   });
-  const { uri, close } = await listen(String(options.listen), (transport) => device.serve(transport));
+  const { uri, close } = await listen(options.listen, (transport) => device.serve(transport));
   return { uri, id: device.id, stop: close, lost: null };
 }
 
@@ -193,8 +193,8 @@ async function serveAtBroker(
     import('../../data/index.js'),
     import('../../devices/protocol/index.js'),
   ]);
-  const address = parseBrokerAddress(String(options.listen));
-  const id = address.device ?? (options.id as string | undefined);
+  const address = parseBrokerAddress(options.listen);
+  const id = address.device ?? options.id;
   if (id === undefined)
     throw fail('BROKER_ADDRESS', {
       uri: address.uri,
@@ -213,7 +213,7 @@ async function serveAtBroker(
     onEvent: (text) => context.progress.note(text),
     onTrouble: (text) => context.progress.note(text),
     ...(slots === null ? {} : { slots }),
-    ...(options.data === undefined ? {} : { samples: await openDataset(String(options.data)) }),
+    ...(options.data === undefined ? {} : { samples: await openDataset(options.data) }),
     signal: context.signal,
   });
   return {

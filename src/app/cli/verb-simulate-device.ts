@@ -1,65 +1,66 @@
-import { Option } from 'commander';
-import { defined } from '../../base/checked.js';
+import { type Command, Option } from '@commander-js/extra-typings';
 import { fail } from '../../base/errors.js';
 import type { VerifyingKey } from '../../devices/bundle/index.js';
 import type { SimulatedDeviceOptions } from '../../devices/simulated/index.js';
 import type { Target } from '../../targets/index.js';
 import { collect, positiveInteger, tagsOf } from './options.js';
-import { type Context, type Outcome, untilInterrupted, type Verb } from './verb.js';
+import { type Context, defineVerb, type OptionsOf, type Outcome, untilInterrupted } from './verb.js';
 
-export const simulateDeviceVerb: Verb = {
+function define(command: Command) {
+  return command
+    .requiredOption('--target <target>', 'kind of device')
+    .option(
+      '--listen <where>',
+      'pty (pty:?baud=115200 limits its speed), tcp:[HOST:]PORT, udp:[HOST:][PORT]; port 0 selects any free ' +
+        'port; mqtt://BROKER/FLEET/DEVICE',
+      'pty',
+    )
+    .option('--id <id>', 'id of the device')
+    .option('--seed <n>', 'seed of the latency jitter', positiveInteger)
+    .option('--buffer <bytes>', 'maximum packet size', positiveInteger)
+    .option('--buffers <n>', 'number of requests accepted at once', positiveInteger)
+    .addOption(
+      new Option(
+        '--key <file>',
+        'PEM file of a public key: accept only images signed by such a key; repeatable',
+      ).argParser(collect),
+    )
+    .option('--no-inflate', 'do not support compressed uploads')
+    .option('--count <n>', 'number of devices of a fleet, at --listen mqtt://BROKER/FLEET[/PREFIX]', positiveInteger)
+    .option('--data <dataset>', 'at a broker: labelled samples for reporting the accuracy of each device')
+    .addOption(
+      new Option('--tag <name=value>', 'at a broker: a tag, for example line=a; repeatable').argParser(collect),
+    )
+    .addOption(
+      new Option(
+        '--fault <name>',
+        'fault to simulate, of its line, or at a broker in rollouts: NAME or NAME=SHARE, for example ' +
+          'slow=10%; repeatable',
+      ).argParser(collect),
+    );
+}
+
+type Options = OptionsOf<typeof define>;
+
+export const simulateDeviceVerb = defineVerb({
   name: 'simulate-device',
   summary: 'serve a simulated device for any SMP client, or a fleet at a broker, until interrupted',
-  define: (command) => {
-    command
-      .requiredOption('--target <target>', 'kind of device')
-      .option(
-        '--listen <where>',
-        'pty (pty:?baud=115200 limits its speed), tcp:[HOST:]PORT, udp:[HOST:][PORT]; port 0 selects any free ' +
-          'port; mqtt://BROKER/FLEET/DEVICE',
-        'pty',
-      )
-      .option('--id <id>', 'id of the device')
-      .option('--seed <n>', 'seed of the latency jitter', positiveInteger)
-      .option('--buffer <bytes>', 'maximum packet size', positiveInteger)
-      .option('--buffers <n>', 'number of requests accepted at once', positiveInteger)
-      .addOption(
-        new Option(
-          '--key <file>',
-          'PEM file of a public key: accept only images signed by such a key; repeatable',
-        ).argParser(collect),
-      )
-      .option('--no-inflate', 'do not support compressed uploads')
-      .option('--count <n>', 'number of devices of a fleet, at --listen mqtt://BROKER/FLEET[/PREFIX]', positiveInteger)
-      .option('--data <dataset>', 'at a broker: labelled samples for reporting the accuracy of each device')
-      .addOption(
-        new Option('--tag <name=value>', 'at a broker: a tag, for example line=a; repeatable').argParser(collect),
-      )
-      .addOption(
-        new Option(
-          '--fault <name>',
-          'fault to simulate, of its line, or at a broker in rollouts: NAME or NAME=SHARE, for example ' +
-            'slow=10%; repeatable',
-        ).argParser(collect),
-      );
-  },
+  define,
   run: async (context, _args, options) => {
     const [{ loadTarget }, { readPublicKey }, { readText }] = await Promise.all([
       import('../../targets/index.js'),
       import('../../devices/bundle/index.js'),
       import('../../base/files/index.js'),
     ]);
-    const target = await loadTarget(String(options.target));
-    const keyFiles = (options.key as readonly string[] | undefined) ?? [];
+    const target = await loadTarget(options.target);
+    const keyFiles = options.key ?? [];
     const keys = await Promise.all(keyFiles.map(async (file) => readPublicKey(await readText(file), file)));
     const { isBrokerUri } = await import('../../devices/mqtt/index.js');
-    return isBrokerUri(String(options.listen))
+    return isBrokerUri(options.listen)
       ? serveAtBroker(context, target, keys, options)
       : serveOne(context, target, keys, options);
   },
-};
-
-type Options = Readonly<Record<string, unknown>>;
+});
 
 async function serveOne(
   { signal }: Context,
@@ -76,12 +77,12 @@ async function serveOne(
   const device = new SimulatedDevice(target, {
     ...answering(options),
     keys,
-    faults: faultsNamed((options.fault as readonly string[] | undefined) ?? []),
-    ...(options.id === undefined ? {} : { id: String(options.id) }),
-    ...(options.seed === undefined ? {} : { seed: defined(options.seed) as number }),
+    faults: faultsNamed(options.fault ?? []),
+    ...(options.id === undefined ? {} : { id: options.id }),
+    ...(options.seed === undefined ? {} : { seed: options.seed }),
   });
   const listener = await listen(
-    String(options.listen),
+    options.listen,
     (transport) => device.serve(transport),
     (lines) => device.faults.distort(lines),
   );
@@ -95,8 +96,8 @@ async function serveOne(
 /** How it answers SMP packets. */
 function answering(options: Options): Pick<SimulatedDeviceOptions, 'buffers' | 'inflateBytes' | 'maxPacketBytes'> {
   return {
-    ...(options.buffer === undefined ? {} : { maxPacketBytes: defined(options.buffer) as number }),
-    ...(options.buffers === undefined ? {} : { buffers: defined(options.buffers) as number }),
+    ...(options.buffer === undefined ? {} : { maxPacketBytes: options.buffer }),
+    ...(options.buffers === undefined ? {} : { buffers: options.buffers }),
     ...(options.inflate === false ? { inflateBytes: null } : {}),
   };
 }
@@ -113,10 +114,10 @@ async function serveAtBroker(
       import('../../devices/simulated/index.js'),
       import('../../data/index.js'),
     ]);
-  const address = parseBrokerAddress(String(options.listen));
+  const address = parseBrokerAddress(options.listen);
   const fleet = fleetOf(address);
-  const count = options.count as number | undefined;
-  const name = address.device ?? (options.id as string | undefined);
+  const count = options.count;
+  const name = address.device ?? options.id;
   if (count === undefined && name === undefined)
     throw fail('BROKER_ADDRESS', {
       uri: address.uri,
@@ -128,11 +129,11 @@ async function serveAtBroker(
     ids,
     target,
     keys,
-    seed: (options.seed as number | undefined) ?? 1,
-    tags: tagsOf((options.tag as readonly string[] | undefined) ?? []),
-    faults: fleetFaultsNamed((options.fault as readonly string[] | undefined) ?? []),
+    seed: options.seed ?? 1,
+    tags: tagsOf(options.tag ?? []),
+    faults: fleetFaultsNamed(options.fault ?? []),
     smp: answering(options),
-    ...(options.data === undefined ? {} : { samples: await openDataset(String(options.data)) }),
+    ...(options.data === undefined ? {} : { samples: await openDataset(options.data) }),
     onProgress: progress.update,
     onTrouble: (text) => progress.note(text),
     signal,

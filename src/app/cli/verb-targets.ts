@@ -1,33 +1,35 @@
-import { Argument } from 'commander';
+import { Argument, type Command } from '@commander-js/extra-typings';
 import { fail } from '../../base/errors.js';
 import { calibrate } from './target-calibration.js';
-import type { Outcome, Verb } from './verb.js';
+import { defineVerb, type Outcome } from './verb.js';
 
-export const targetsVerb: Verb = {
+function define(command: Command) {
+  return command
+    .addArgument(
+      new Argument(
+        '[action]',
+        'calibrate: write a target file that corrects the latency of a target by measurements',
+      ).choices(['calibrate']),
+    )
+    .option('--validate <file>', 'check a target file instead: reports every error with its line')
+    .option('--target <target>', 'calibrate: the target that was measured')
+    .option(
+      '--measured <files...>',
+      'calibrate: output of `atoll run` or `atoll evaluate` with --device and --json, one file per model',
+    )
+    .option('-o, --output <file>', 'calibrate: where to write the target file');
+}
+
+export const targetsVerb = defineVerb({
   name: 'targets',
   summary: 'list the targets with their budgets',
-  define: (command) => {
-    command
-      .addArgument(
-        new Argument(
-          '[action]',
-          'calibrate: write a target file that corrects the latency of a target by measurements',
-        ).choices(['calibrate']),
-      )
-      .option('--validate <file>', 'check a target file instead: reports every error with its line')
-      .option('--target <target>', 'calibrate: the target that was measured')
-      .option(
-        '--measured <files...>',
-        'calibrate: output of `atoll run` or `atoll evaluate` with --device and --json, one file per model',
-      )
-      .option('-o, --output <file>', 'calibrate: where to write the target file');
-  },
+  define,
   run: async (_context, [action], options) => {
     if (action === 'calibrate') return calibrate(options);
     if (options.target !== undefined || options.measured !== undefined || options.output !== undefined) {
       throw fail('USAGE', { reason: '--target, --measured and -o are for `atoll targets calibrate`' });
     }
-    if (options.validate !== undefined) return validate(String(options.validate));
+    if (options.validate !== undefined) return validate(options.validate);
     const [{ budgetOf, loadShippedTargets }, { bytesText, table }] = await Promise.all([
       import('../../targets/index.js'),
       import('../report/index.js'),
@@ -61,7 +63,7 @@ export const targetsVerb: Verb = {
       text: table(rows, ['id', 'name', 'core', 'clock', 'slot', 'arena', 'runtime']),
     };
   },
-};
+});
 
 async function validate(file: string): Promise<Outcome> {
   const { targetFaults } = await import('../../targets/index.js');

@@ -1,6 +1,6 @@
 // The interface of a verb. Large modules are imported inside `run`, so that `--help` is fast.
 
-import type { Command } from 'commander';
+import type { Command, OptionValues } from '@commander-js/extra-typings';
 import type { JunitCase } from '../report/index.js';
 import type { ProgressReporter } from './progress.js';
 
@@ -46,17 +46,27 @@ export interface Context {
   readonly write: (text: string) => void;
 }
 
-export interface Verb {
-  readonly name: string;
+export interface VerbOf<Name extends string, Args extends unknown[], Options extends OptionValues> {
+  readonly name: Name;
   readonly summary: string;
   /** Set for verbs whose outcome has `cases`; adds the option --junit. */
   readonly writesJunit?: true;
-  /** Adds arguments and options. */
-  readonly define: (command: Command) => void;
-  /** @param args positional arguments, then the options object as commander gives it */
-  readonly run: (
-    context: Context,
-    args: readonly string[],
-    options: Readonly<Record<string, unknown>>,
-  ) => Promise<Outcome>;
+  /** Adds arguments and options; their types are those that `run` gets. */
+  define(command: Command): Command<Args, Options>;
+  run(context: Context, args: Args, options: Options): Promise<Outcome>;
+}
+
+/** A verb whose arguments and options have been checked by its own definition. */
+// biome-ignore lint/suspicious/noExplicitAny: each verb has options of its own.
+export type Verb = VerbOf<string, any, any>;
+
+/** The options that a `define` function adds. */
+// biome-ignore lint/suspicious/noExplicitAny: arguments and options of any type.
+export type OptionsOf<Define extends (command: Command) => Command<any, any>> = ReturnType<ReturnType<Define>['opts']>;
+
+/** Types the arguments and options of a verb by its `define`. */
+export function defineVerb<Name extends string, Args extends unknown[], Options extends OptionValues>(
+  verb: VerbOf<Name, Args, Options>,
+): VerbOf<Name, Args, Options> {
+  return verb;
 }

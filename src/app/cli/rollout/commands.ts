@@ -3,25 +3,24 @@ import { connectToBroker, fleetOf, parseBrokerAddress } from '../../../devices/m
 import { type RolloutCommand, type RolloutRow, submitCommand } from '../../../fleet/index.js';
 import type { Context, Outcome } from '../verb.js';
 import { outcomeOf, showing } from './lead.js';
+import type { RolloutOptions } from './options.js';
 import { findRollout, withStore } from './store.js';
 
-type Options = Readonly<Record<string, unknown>>;
-
-export function pauseRollout(context: Context, name: string | null, options: Options): Promise<Outcome> {
+export function pauseRollout(context: Context, name: string | null, options: RolloutOptions): Promise<Outcome> {
   return say(context, name, options, (row) => {
     refuseUnless(row, ['running', 'planned', 'paused'], 'it has ended');
     return { kind: 'pause' };
   });
 }
 
-export function resumeRollout(context: Context, name: string | null, options: Options): Promise<Outcome> {
+export function resumeRollout(context: Context, name: string | null, options: RolloutOptions): Promise<Outcome> {
   return say(context, name, options, (row) => {
     refuseUnless(row, ['running', 'planned', 'paused'], 'it has ended');
     return { kind: 'resume' };
   });
 }
 
-export function overruleRollout(context: Context, name: string | null, options: Options): Promise<Outcome> {
+export function overruleRollout(context: Context, name: string | null, options: RolloutOptions): Promise<Outcome> {
   return say(context, name, options, (row) => {
     refuseUnless(row, ['paused'], 'no gate has paused it');
     if (row.state.by !== 'gate')
@@ -30,7 +29,7 @@ export function overruleRollout(context: Context, name: string | null, options: 
   });
 }
 
-export function abortRollout(context: Context, name: string | null, options: Options): Promise<Outcome> {
+export function abortRollout(context: Context, name: string | null, options: RolloutOptions): Promise<Outcome> {
   const rollBack = options.rollBack === true;
   return say(context, name, options, (row) => {
     refuseUnless(
@@ -44,10 +43,10 @@ export function abortRollout(context: Context, name: string | null, options: Opt
   });
 }
 
-export function retryRollout(context: Context, name: string | null, options: Options): Promise<Outcome> {
+export function retryRollout(context: Context, name: string | null, options: RolloutOptions): Promise<Outcome> {
   return say(context, name, options, (row) => {
     refuseUnless(row, ['running', 'paused', 'done'], 'it is stopped');
-    return { kind: 'retry', ids: (options.id as readonly string[] | undefined) ?? null };
+    return { kind: 'retry', ids: options.id ?? null };
   });
 }
 
@@ -59,13 +58,13 @@ function refuseUnless(row: RolloutRow, phases: readonly RolloutRow['state']['pha
 async function say(
   context: Context,
   name: string | null,
-  options: Options,
+  options: RolloutOptions,
   requestFor: (row: RolloutRow) => RolloutCommand,
 ): Promise<Outcome> {
   return withStore(options, async (store) => {
     const row = await findRollout(store, name, options);
     const request = requestFor(row);
-    const address = parseBrokerAddress(options.fleet === undefined ? row.uri : String(options.fleet));
+    const address = parseBrokerAddress(options.fleet === undefined ? row.uri : options.fleet);
     const connect = async () => {
       const broker = await connectToBroker(address);
       return { broker, fleet: fleetOf(address), close: () => broker.close() };

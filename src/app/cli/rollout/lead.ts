@@ -21,8 +21,7 @@ import {
   rolloutStatusReport,
 } from '../../report/index.js';
 import type { Context, Outcome } from '../verb.js';
-
-type Options = Readonly<Record<string, unknown>>;
+import type { RolloutOptions } from './options.js';
 
 /** Shows the agent's events. */
 export function showing({ progress, signal }: Context, row: RolloutRow): AgentOptions {
@@ -69,7 +68,7 @@ function eventText(event: RolloutEvent): string | null {
 }
 
 /** The rollout's state and the requested files; exit code 1 if a gate paused it or it was stopped. */
-export async function outcomeOf(store: RolloutStore, row: RolloutRow, options: Options): Promise<Outcome> {
+export async function outcomeOf(store: RolloutStore, row: RolloutRow, options: RolloutOptions): Promise<Outcome> {
   const summary = await summarize(store, row);
   const files = await writeReports(store, row, summary, options);
   return {
@@ -84,13 +83,13 @@ export async function writeReports(
   store: RolloutStore,
   row: RolloutRow,
   summary: RolloutSummary,
-  { html, markdown, junit }: Options,
+  { html, markdown, junit }: RolloutOptions,
 ): Promise<string[]> {
   const files: string[] = [];
-  const write = async (file: unknown, text: () => Promise<string>): Promise<void> => {
+  const write = async (file: string | undefined, text: () => Promise<string>): Promise<void> => {
     if (file === undefined) return;
-    await writeAtomically(String(file), await text());
-    files.push(String(file));
+    await writeAtomically(file, await text());
+    files.push(file);
   };
   const story = async () => ({
     summary,

@@ -1,16 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { hasEnded } from '../../../fleet/index.js';
 import type { Context, Outcome } from '../verb.js';
+import type { RolloutOptions } from './options.js';
 import { findRollout, withStore } from './store.js';
 
 const [pageEvents, pollMs] = [1000, 500];
 
 /** JSON lines instead of a document, so that they can be read as they are written. */
-export function rolloutLog(
-  { signal, write }: Context,
-  name: string | null,
-  options: Readonly<Record<string, unknown>>,
-): Promise<Outcome> {
+export function rolloutLog({ signal, write }: Context, name: string | null, options: RolloutOptions): Promise<Outcome> {
   return withStore(options, async (store) => {
     const { no } = await findRollout(store, name, options);
     for (let after = 0; !signal.aborted; ) {

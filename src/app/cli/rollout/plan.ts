@@ -14,11 +14,12 @@ import {
 import { rolloutPlanReport } from '../../report/index.js';
 import { tagsOf } from '../options.js';
 import type { Context, Outcome } from '../verb.js';
+import type { RolloutOptions } from './options.js';
 
 export async function planRollout(
   { signal, progress }: Context,
   file: string | null,
-  options: Readonly<Record<string, unknown>>,
+  options: RolloutOptions,
 ): Promise<Outcome> {
   const address = fleetAddress(options);
   const plan = await planOf(file, options);
@@ -34,7 +35,7 @@ export async function planRollout(
 }
 
 /** A plan from a file, or from options alone. @throws USAGE, ROLLOUT_PLAN, FILE_NOT_READABLE */
-export async function planOf(file: string | null, options: Readonly<Record<string, unknown>>): Promise<RolloutPlan> {
+export async function planOf(file: string | null, options: RolloutOptions): Promise<RolloutPlan> {
   const { bundle, name, waves, tag, id, share, concurrency, bandwidth } = options;
   if (file !== null) {
     if (bundle !== undefined) throw fail('USAGE', { reason: 'give either a plan, or --bundle with its options' });
@@ -43,10 +44,10 @@ export async function planOf(file: string | null, options: Readonly<Record<strin
   if (bundle === undefined)
     throw fail('USAGE', { reason: 'name a rollout plan, a YAML file, or a bundle with --bundle' });
   return planFrom({
-    rollout: name ?? path.parse(String(bundle)).name,
+    rollout: name ?? path.parse(bundle).name,
     bundle,
-    select: { tags: tagsOf((tag as readonly string[] | undefined) ?? []), ids: id, share },
-    waves: waves === undefined ? undefined : String(waves).split(',').map(waveEnd),
+    select: { tags: tagsOf(tag ?? []), ids: id, share },
+    waves: waves === undefined ? undefined : waves.split(',').map(waveEnd),
     concurrency: concurrency === undefined ? undefined : Number(concurrency),
     bandwidth,
   });
@@ -58,7 +59,7 @@ function waveEnd(text: string): string | number {
 }
 
 /** @throws USAGE, BROKER_ADDRESS */
-export function fleetAddress({ fleet }: Readonly<Record<string, unknown>>): BrokerAddress {
+export function fleetAddress({ fleet }: RolloutOptions): BrokerAddress {
   if (fleet === undefined) throw fail('USAGE', { reason: 'name the fleet with --fleet mqtt://BROKER/FLEET' });
-  return parseBrokerAddress(String(fleet));
+  return parseBrokerAddress(fleet);
 }

@@ -6,14 +6,11 @@ import { devicesText, namedText, quarantineText } from '../../report/index.js';
 import type { Context, Outcome } from '../verb.js';
 import { outcomeOf, showing } from './lead.js';
 import { serveMetrics } from './metrics.js';
+import type { RolloutOptions } from './options.js';
 import { fleetAddress, planOf } from './plan.js';
 import { withStore } from './store.js';
 
-export async function startRollout(
-  context: Context,
-  file: string | null,
-  options: Readonly<Record<string, unknown>>,
-): Promise<Outcome> {
+export async function startRollout(context: Context, file: string | null, options: RolloutOptions): Promise<Outcome> {
   const address = fleetAddress(options);
   const fleet = fleetOf(address);
   const plan = await planOf(file, options);
@@ -33,7 +30,7 @@ export async function startRollout(
       const row = await beginRollout(store, beginning, readFleet, {
         onMissing: (ids) => context.progress.note(missingText(ids)),
       });
-      const closeMetrics = await serveMetrics(options.metrics as string | undefined, async () =>
+      const closeMetrics = await serveMetrics(options.metrics, async () =>
         summarize(store, await store.rollout(row.no)),
       );
       try {

@@ -3,6 +3,7 @@ import { hasEnded, summarize } from '../../../fleet/index.js';
 import { rolloutStatusReport } from '../../report/index.js';
 import type { Context, Outcome } from '../verb.js';
 import { outcomeOf } from './lead.js';
+import type { RolloutOptions } from './options.js';
 import { findRollout, withStore } from './store.js';
 
 const redrawMs = 1000;
@@ -10,7 +11,7 @@ const redrawMs = 1000;
 export function rolloutStatus(
   { signal, progress }: Context,
   name: string | null,
-  options: Readonly<Record<string, unknown>>,
+  options: RolloutOptions,
 ): Promise<Outcome> {
   return withStore(options, async (store) => {
     const { no } = await findRollout(store, name, options);

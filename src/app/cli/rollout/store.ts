@@ -3,12 +3,11 @@
 import { fail } from '../../../base/errors.js';
 import { fleetKey, parseBrokerAddress } from '../../../devices/mqtt/index.js';
 import { defaultStore, openStore, type RolloutRow, type RolloutStore } from '../../../fleet/index.js';
-
-type Options = Readonly<Record<string, unknown>>;
+import type { RolloutOptions } from './options.js';
 
 /** @throws STORE */
-export async function withStore<T>({ store }: Options, work: (store: RolloutStore) => Promise<T>): Promise<T> {
-  const opened = await openStore((store as string | undefined) ?? defaultStore());
+export async function withStore<T>({ store }: RolloutOptions, work: (store: RolloutStore) => Promise<T>): Promise<T> {
+  const opened = await openStore(store ?? defaultStore());
   try {
     return await work(opened);
   } finally {
@@ -17,8 +16,12 @@ export async function withStore<T>({ store }: Options, work: (store: RolloutStor
 }
 
 /** @param name null: the newest rollout. @throws ROLLOUT_UNKNOWN, USAGE if several fleets have one of this name */
-export async function findRollout(store: RolloutStore, name: string | null, { fleet }: Options): Promise<RolloutRow> {
-  const rows = await store.rollouts(fleet === undefined ? null : fleetKey(parseBrokerAddress(String(fleet))));
+export async function findRollout(
+  store: RolloutStore,
+  name: string | null,
+  { fleet }: RolloutOptions,
+): Promise<RolloutRow> {
+  const rows = await store.rollouts(fleet === undefined ? null : fleetKey(parseBrokerAddress(fleet)));
   const [found, ...others] = name === null ? rows.slice(0, 1) : rows.filter((row) => row.name === name);
   if (found === undefined) {
     const known = rows.map((row) => row.name).join(', ');
