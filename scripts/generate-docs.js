@@ -393,7 +393,8 @@ function cliPage() {
 
 ${generated}
 ${paragraph(`
-With \`--json\`, every command writes one JSON document to stdout, also when it fails. Progress and errors are written
+With \`--json\`, every command writes one JSON document to stdout, also when it fails; its JSON Schema is
+\`schemas/VERB.json\`, or \`schemas/error.json\`. Progress and errors are written
 to stderr. [Exit codes and errors](errors.md).
 `)}
 

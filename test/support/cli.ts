@@ -2,6 +2,7 @@
 
 import { execFile } from 'node:child_process';
 import path from 'node:path';
+import { requireFollowsSchema } from './documents.js';
 
 export interface CliResult {
   readonly code: number;
@@ -22,6 +23,9 @@ export function atoll(
   });
 }
 
+/** The document of --json. @throws if it does not follow its schema */
 export function jsonOf(result: CliResult): Record<string, unknown> {
-  return JSON.parse(result.stdout) as Record<string, unknown>;
+  const document = JSON.parse(result.stdout) as Record<string, unknown>;
+  requireFollowsSchema(document);
+  return document;
 }

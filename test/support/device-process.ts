@@ -1,7 +1,8 @@
-// A device in a process of its own: `atoll simulate-device` or `atoll serve`, reached as its users reach it.
+// A device or a broker in a process of its own, reached as its users reach it.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import path from 'node:path';
+import { requireFollowsSchema } from './documents.js';
 
 export interface DeviceProcess {
   readonly uri: string;
@@ -15,7 +16,7 @@ export function simulateDevice(...options: readonly string[]): Promise<DevicePro
 }
 
 export async function serving(
-  verb: 'simulate-device' | 'serve',
+  verb: 'simulate-device' | 'serve' | 'broker',
   ...options: readonly string[]
 ): Promise<DeviceProcess> {
   const child = spawn(process.execPath, [path.resolve('bin/atoll.js'), verb, ...options, '--json'], {
@@ -23,16 +24,18 @@ export async function serving(
   });
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
   const uri = await new Promise<string>((resolve, reject) => {
-    let said = '';
+    let [stdout, stderr] = ['', ''];
     child.stdout.on('data', (text: Buffer) => {
-      said += text.toString();
-      const found = /"uri": "([^"]+)"/.exec(said)?.[1];
-      if (found !== undefined) resolve(found);
+      stdout += text.toString();
+      if (!stdout.endsWith('}\n')) return;
+      const document = JSON.parse(stdout) as { readonly uri: string };
+      requireFollowsSchema(document);
+      resolve(document.uri);
     });
     child.stderr.on('data', (text: Buffer) => {
-      said += text.toString();
+      stderr += text.toString();
     });
-    void ended.then((code) => reject(new Error(`${verb} ended with ${code}: ${said}`)));
+    void ended.then((code) => reject(new Error(`${verb} ended with ${code}: ${stdout}${stderr}`)));
   });
   return {
     uri,

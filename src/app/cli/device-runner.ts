@@ -2,18 +2,13 @@
 
 import path from 'node:path';
 import { fail } from '../../base/errors.js';
-import type { OperatorTicks, RunMeasurement } from '../../devices/client/index.js';
 import type { Runner, SimulationOptions } from '../../evaluate/index.js';
 import type { Model } from '../../formats/tflite/index.js';
 import type { KernelProfile } from '../../simulator/index.js';
 import type { Target } from '../../targets/index.js';
+import type { DeviceMeasurement } from '../documents/index.js';
 import { besideOf, uncompiledOf } from './uncompiled.js';
 import type { Context } from './verb.js';
-
-export interface DeviceMeasurement extends RunMeasurement {
-  /** null if the device does not report it. */
-  readonly operators: readonly OperatorTicks[] | null;
-}
 
 export interface OpenedRunner {
   readonly runner: Runner;

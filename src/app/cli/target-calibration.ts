@@ -2,6 +2,7 @@
 
 import path from 'node:path';
 import { z } from 'zod';
+import { elementAt } from '../../base/checked.js';
 import { fail, reasonOf, within } from '../../base/errors.js';
 import { refuseOverwriting } from './options.js';
 import type { Outcome } from './verb.js';
@@ -20,7 +21,7 @@ export interface CalibrationOptions {
 }
 
 /** @throws USAGE, MEASUREMENT_INVALID, and what reading targets and models throws */
-export async function calibrate(options: CalibrationOptions): Promise<Outcome> {
+export async function calibrate(options: CalibrationOptions): Promise<Outcome<'targets'>> {
   const files = options.measured ?? [];
   const id = options.target ?? '';
   if (id === '' || files.length === 0 || options.output === undefined)
@@ -92,7 +93,7 @@ export async function calibrate(options: CalibrationOptions): Promise<Outcome> {
   };
   await writeAtomically(output, stringify(own));
   const rows = models.map(({ measuredMs, estimatedMs, correctedMs }, m) => [
-    measurements[m]?.modelFile ?? '',
+    elementAt(measurements, m).modelFile,
     ...[measuredMs, estimatedMs, correctedMs].map(millisecondsText),
   ]);
   return {
@@ -101,7 +102,7 @@ export async function calibrate(options: CalibrationOptions): Promise<Outcome> {
       output,
       measured,
       simulated,
-      models: models.map((one, m) => ({ file: measurements[m]?.modelFile, ...one })),
+      models: models.map((one, m) => ({ file: elementAt(measurements, m).modelFile, ...one })),
     },
     text: [
       `${output}: a target that extends ${id}, with its latency multiplied by ` +

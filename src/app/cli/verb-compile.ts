@@ -4,6 +4,7 @@ import { started } from '../../base/progress.js';
 import type { Model } from '../../formats/tflite/index.js';
 import type { Compilation, PredictionDifference } from '../../targets/compiled/index.js';
 import type { CheckResult, Target } from '../../targets/index.js';
+import type { PredictionDocument } from '../documents/index.js';
 import { readModelFile } from './model-file.js';
 import { positiveInteger, refuseOverwriting } from './options.js';
 import { type Context, defineVerb, type Outcome } from './verb.js';
@@ -76,7 +77,7 @@ async function written(
   { log }: Compilation,
   bytes: Uint8Array,
   prediction: CheckResult,
-): Promise<Outcome> {
+): Promise<Outcome<'compile'>> {
   const [
     { compareWithPrediction, compiledModelOf, describeCompiled },
     { readModel },
@@ -142,12 +143,12 @@ function differenceLines(differences: readonly PredictionDifference[]): string[]
   );
 }
 
-function summaryOf({ operators, npuSubgraphs, memory, latencyMs }: CheckResult): object {
+function summaryOf({ operators, npuSubgraphs, memory, latencyMs }: CheckResult): PredictionDocument {
   return { operators, npuSubgraphs, memory, latencyMs };
 }
 
 /** Without the compiler: a prediction, and where to get the compiler. */
-async function predictedOnly(file: string, target: Target, prediction: CheckResult): Promise<Outcome> {
+async function predictedOnly(file: string, target: Target, prediction: CheckResult): Promise<Outcome<'compile'>> {
   const { checkReport } = await import('../report/index.js');
   const how = [
     'edgetpu_compiler is not installed, so nothing was compiled. It is the package edgetpu-compiler of Google, for',
@@ -167,7 +168,7 @@ async function bisected(
   model: Model,
   reason: string,
   fails: (part: Uint8Array) => Promise<boolean>,
-): Promise<Outcome> {
+): Promise<Outcome<'compile'>> {
   const [{ bisect }, { mainSubgraph, writeModel }, { writeAtomically }] = await Promise.all([
     import('../../targets/compiled/index.js'),
     import('../../formats/tflite/index.js'),

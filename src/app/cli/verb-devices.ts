@@ -39,7 +39,7 @@ export const devicesVerb = defineVerb({
   },
 });
 
-async function listFleet(address: BrokerAddress, { signal, progress }: Context): Promise<Outcome> {
+async function listFleet(address: BrokerAddress, { signal, progress }: Context): Promise<Outcome<'devices'>> {
   const [{ readRegistryAt }, { fleetReport }] = await Promise.all([
     import('../../fleet/index.js'),
     import('../report/index.js'),
@@ -59,7 +59,7 @@ async function forgetIn(
   address: BrokerAddress,
   ids: readonly string[],
   { signal, progress }: Context,
-): Promise<Outcome> {
+): Promise<Outcome<'devices'>> {
   const [{ forgetDevices }, { connectToBroker, fleetOf }] = await Promise.all([
     import('../../fleet/index.js'),
     import('../../devices/mqtt/index.js'),

@@ -4,6 +4,7 @@ import { alignUp } from '../../base/alignment.js';
 import { fail } from '../../base/errors.js';
 import type { Model } from '../../formats/tflite/index.js';
 import type { Target } from '../../targets/index.js';
+import type { ExportFacts } from '../documents/index.js';
 import { readModelFile } from './model-file.js';
 import { address, refuseOverwriting } from './options.js';
 import { defineVerb } from './verb.js';
@@ -14,7 +15,7 @@ type Format = (typeof exportFormats)[number];
 /** The files of one run, and its summary. */
 interface Exported {
   readonly files: readonly { readonly path: string; readonly content: Uint8Array | string }[];
-  readonly facts: object;
+  readonly facts: ExportFacts;
   readonly text: string;
 }
 
@@ -63,7 +64,7 @@ export const exportVerb = defineVerb({
     });
     for (const one of files) refuseOverwriting(one.path, [file, options.target]);
     await writeTogether(files);
-    return { document: { file, format, output: files.map((one) => one.path), ...facts }, text };
+    return { document: { file, output: files.map((one) => one.path), ...facts }, text };
   },
 });
 
@@ -90,7 +91,7 @@ const writers: Readonly<Record<Format, (request: Request) => Promise<Exported>>>
     const list = operators.map(({ op, count }) => `${op} (${count})`).join(', ');
     return {
       files: [{ path: output, content: code }],
-      facts: { operators, arenaBytes },
+      facts: { format: 'resolver', operators, arenaBytes },
       text: `${output}: ${operators.length} operators registered: ${list}`,
     };
   },
@@ -107,7 +108,7 @@ const writers: Readonly<Record<Format, (request: Request) => Promise<Exported>>>
         { path: header, content: array.header },
         { path: output, content: array.source },
       ],
-      facts: { name: array.symbol, bytes: bytes.length },
+      facts: { format: 'c-array', name: array.symbol, bytes: bytes.length },
       text: `${output} and ${header}: ${array.symbol}, ${bytes.length} bytes`,
     };
   },
@@ -126,7 +127,7 @@ const writers: Readonly<Record<Format, (request: Request) => Promise<Exported>>>
     const { address: at } = placeInFlash(target, image.length, request.address);
     return {
       files: [{ path: output, content: uf2Image(image, at, familyId) }],
-      facts: { address: at, bytes: image.length, familyId },
+      facts: { format: 'uf2', address: at, bytes: image.length, familyId },
       text: `${output}: ${image.length} bytes at ${hexAddress(at)}, for bootloaders of family ${hexAddress(familyId)}`,
     };
   },
@@ -135,7 +136,7 @@ const writers: Readonly<Record<Format, (request: Request) => Promise<Exported>>>
     const image = await flashImage(request);
     return {
       files: [{ path: request.output, content: image }],
-      facts: { bytes: image.length },
+      facts: { format: 'bin', bytes: image.length },
       text: `${request.output}: ${image.length} bytes`,
     };
   },

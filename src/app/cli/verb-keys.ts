@@ -24,7 +24,7 @@ export const keysVerb = defineVerb({
   run: async (_context, [action, name], options) => (action === 'create' ? create(name, options) : show(name)),
 });
 
-async function create(name: string, { algorithm }: { readonly algorithm: KeyAlgorithm }): Promise<Outcome> {
+async function create(name: string, { algorithm }: { readonly algorithm: KeyAlgorithm }): Promise<Outcome<'keys'>> {
   const [{ createKeys, readPublicKey }, { writeNew }] = await Promise.all([
     import('../../devices/bundle/index.js'),
     import('../../base/files/index.js'),
@@ -47,7 +47,7 @@ async function create(name: string, { algorithm }: { readonly algorithm: KeyAlgo
   };
 }
 
-async function show(file: string): Promise<Outcome> {
+async function show(file: string): Promise<Outcome<'keys'>> {
   const [{ readPublicKey }, { readText }] = await Promise.all([
     import('../../devices/bundle/index.js'),
     import('../../base/files/index.js'),

@@ -67,7 +67,7 @@ export const optimizeVerb = defineVerb({
 });
 
 /** @throws USAGE together with options that change weights */
-async function planned(file: string, output: string, model: Model, options: Options): Promise<Outcome> {
+async function planned(file: string, output: string, model: Model, options: Options): Promise<Outcome<'optimize'>> {
   const { prune, cluster, block, perLayer, keepZeros, calibrate } = options;
   if ([prune, cluster, block, perLayer, keepZeros, calibrate].some((value) => value !== undefined))
     throw fail('USAGE', {

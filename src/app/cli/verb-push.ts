@@ -79,7 +79,7 @@ async function stored(
   file: string,
   bytes: Uint8Array,
   options: Options & { readonly path: string },
-): Promise<Outcome> {
+): Promise<Outcome<'push'>> {
   const [{ uploadImage }, { storedReport }] = await Promise.all([
     import('../../devices/client/index.js'),
     import('../report/index.js'),

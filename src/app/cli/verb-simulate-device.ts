@@ -1,4 +1,5 @@
 import { type Command, Option } from '@commander-js/extra-typings';
+import { elementAt } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
 import type { VerifyingKey } from '../../devices/bundle/index.js';
 import type { SimulatedDeviceOptions } from '../../devices/simulated/index.js';
@@ -67,7 +68,7 @@ async function serveOne(
   target: Target,
   keys: readonly VerifyingKey[],
   options: Options,
-): Promise<Outcome> {
+): Promise<Outcome<'simulate-device'>> {
   if (options.count !== undefined)
     throw fail('USAGE', { reason: '--count is for a fleet at a broker: --listen mqtt://BROKER/FLEET' });
   const [{ SimulatedDevice, faultsNamed }, { listen }] = await Promise.all([
@@ -107,7 +108,7 @@ async function serveAtBroker(
   target: Target,
   keys: readonly VerifyingKey[],
   options: Options,
-): Promise<Outcome> {
+): Promise<Outcome<'simulate-device'>> {
   const [{ fleetOf, parseBrokerAddress }, { fleetFaultsNamed, numberedIds, serveFleet }, { openDataset }] =
     await Promise.all([
       import('../../devices/mqtt/index.js'),
@@ -138,7 +139,7 @@ async function serveAtBroker(
     onTrouble: (text) => progress.note(text),
     signal,
   });
-  const [first, last] = [ids[0], ids.at(-1)];
+  const [first, last] = [elementAt(ids, 0), elementAt(ids, ids.length - 1)];
   const who = count === undefined ? `${first} is` : `${count} devices, ${first} to ${last}, are`;
   const uri = count === undefined && address.device === null ? `${address.uri}/${first}` : address.uri;
   return {

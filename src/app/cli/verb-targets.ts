@@ -65,7 +65,7 @@ export const targetsVerb = defineVerb({
   },
 });
 
-async function validate(file: string): Promise<Outcome> {
+async function validate(file: string): Promise<Outcome<'targets'>> {
   const { targetFaults } = await import('../../targets/index.js');
   const faults = await targetFaults(file);
   const lines = faults.map(({ line, path, reason }) => `${file}:${line}: ${path === '' ? '' : `${path}: `}${reason}`);

@@ -1,12 +1,16 @@
 // The interface of a verb. Large modules are imported inside `run`, so that `--help` is fast.
 
 import type { Command, OptionValues } from '@commander-js/extra-typings';
+import type { VerbDocuments } from '../documents/index.js';
 import type { JunitCase } from '../report/index.js';
 import type { ProgressReporter } from './progress.js';
 
-export interface Outcome {
+type VerbName = keyof VerbDocuments;
+
+/** What a verb has done. */
+export interface Outcome<Name extends VerbName = VerbName> {
   /** The JSON document without its schema field; null if everything has been written already. */
-  readonly document: object | null;
+  readonly document: VerbDocuments[Name] | null;
   /** The text for people. */
   readonly text: string;
   /** 0, or 1 if a check failed. */
@@ -46,26 +50,26 @@ export interface Context {
   readonly write: (text: string) => void;
 }
 
-export interface VerbOf<Name extends string, Args extends unknown[], Options extends OptionValues> {
+export interface VerbOf<Name extends VerbName, Args extends unknown[], Options extends OptionValues> {
   readonly name: Name;
   readonly summary: string;
   /** Set for verbs whose outcome has `cases`; adds the option --junit. */
   readonly writesJunit?: true;
   /** Adds arguments and options; their types are those that `run` gets. */
   define(command: Command): Command<Args, Options>;
-  run(context: Context, args: Args, options: Options): Promise<Outcome>;
+  run(context: Context, args: Args, options: Options): Promise<Outcome<Name>>;
 }
 
 /** A verb whose arguments and options have been checked by its own definition. */
 // biome-ignore lint/suspicious/noExplicitAny: each verb has options of its own.
-export type Verb = VerbOf<string, any, any>;
+export type Verb = VerbOf<VerbName, any, any>;
 
 /** The options that a `define` function adds. */
 // biome-ignore lint/suspicious/noExplicitAny: arguments and options of any type.
 export type OptionsOf<Define extends (command: Command) => Command<any, any>> = ReturnType<ReturnType<Define>['opts']>;
 
 /** Types the arguments and options of a verb by its `define`. */
-export function defineVerb<Name extends string, Args extends unknown[], Options extends OptionValues>(
+export function defineVerb<Name extends VerbName, Args extends unknown[], Options extends OptionValues>(
   verb: VerbOf<Name, Args, Options>,
 ): VerbOf<Name, Args, Options> {
   return verb;

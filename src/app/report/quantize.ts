@@ -1,8 +1,10 @@
 // Report of `quantize`, as text and as JSON.
 
 import type { GateResult } from '../../evaluate/index.js';
-import type { QuantizeResult } from '../../optimize/quantize/index.js';
+import type { MemoryPlan } from '../../optimize/passes/index.js';
+import type { MixedPrecision, QuantizeResult } from '../../optimize/quantize/index.js';
 import type { CheckResult } from '../../targets/index.js';
+import type { MemoryPlanDocument, QuantizeDocument } from '../documents/index.js';
 import { gateRow } from './gates.js';
 import { memoryPlanText } from './memory.js';
 import { bytesText, metricText, millisecondsText, percentText, table } from './text.js';
@@ -45,8 +47,8 @@ export function quantizeDocument({
   accuracy,
   gates,
   targets,
-}: Quantized): object {
-  const { plan, calibration, bytes, mixed } = result;
+}: Quantized): QuantizeDocument {
+  const { plan, calibration, bytes, mixed, memoryPlan } = result;
   const calibrations = (calibration?.subgraphs ?? []).map(({ signature, dataset, samples, seed, sha256 }) => ({
     signature,
     dataset,
@@ -66,9 +68,9 @@ export function quantizeDocument({
     optimizations: result.optimizations,
     rangeMethods: result.rangeMethods,
     repairs: result.repairs,
-    mixed: mixed === null ? null : { ...mixed, unmixed: undefined, latencyMs: mixedLatency(check, unmixedMs) },
+    mixed: mixed === null ? null : mixedDocument(mixed, check, unmixedMs),
     sparseTensors: result.sparseTensors,
-    memoryPlan: result.memoryPlan === null ? null : { ...result.memoryPlan, model: undefined },
+    memoryPlan: memoryPlan === null ? null : memoryPlanDocument(memoryPlan),
     operators: plan.subgraphs.flatMap(({ subgraph, operators }) =>
       operators.map((operator, index) => ({ subgraph, index, ...operator })),
     ),
@@ -130,6 +132,18 @@ export function quantizeReport(quantized: Quantized): string {
     table(rows),
     ...warnings.map(({ code, message }) => `warning ${code}: ${message}`),
   ].join('\n');
+}
+
+function mixedDocument(
+  { unmixed: _, ...mixed }: MixedPrecision,
+  check: CheckResult | null,
+  unmixedMs: number | null,
+): QuantizeDocument['mixed'] {
+  return { ...mixed, latencyMs: mixedLatency(check, unmixedMs) };
+}
+
+function memoryPlanDocument({ model: _, ...plan }: MemoryPlan): MemoryPlanDocument {
+  return plan;
 }
 
 /** Latency cost of widening, if the target's latency is known. */

@@ -40,7 +40,7 @@ const statisticsSchema = z
   )
   .nullable();
 
-const calibrationSchema = z.strictObject({
+export const calibrationSchema = z.strictObject({
   schema: z.literal(schemaName),
   model: z.string(),
   subgraphs: z.array(

@@ -4,13 +4,14 @@
 // are the tables that it uses.
 
 export { applyPlan } from './apply.js';
-export { type Calibration, type CalibrationOptions, calibrate } from './calibrate.js';
+export { type Calibration, type CalibrationOptions, calibrate, type SubgraphCalibration } from './calibrate.js';
 export { calibrationText, parseCalibration } from './calibration-file.js';
+export type { ActivationPlan, ConversionPlan } from './formats.js';
 export { harmlessRepairs, type QuantizeStep, type RepairName, type RepairReport, repairNames } from './improve.js';
 export type { MixedPrecision, WiderType } from './mixed-precision.js';
 export type { NumberType } from './number-format.js';
 export type { Range } from './parameters.js';
-export { type PlanOptions, planQuantization, type QuantizationPlan } from './plan.js';
+export { type OperatorPlan, type PlanOptions, planQuantization, type QuantizationPlan } from './plan.js';
 export { type QuantizeOptions, type QuantizeResult, quantize } from './quantize.js';
 export { type RangeMethod, rangeMethods } from './ranges.js';
 export { type Scheme, type SchemeName, schemeNames, schemeOf, schemes } from './scheme.js';

@@ -6,21 +6,33 @@ import { outcomeOf, showing } from './lead.js';
 import type { RolloutOptions } from './options.js';
 import { findRollout, withStore } from './store.js';
 
-export function pauseRollout(context: Context, name: string | null, options: RolloutOptions): Promise<Outcome> {
+export function pauseRollout(
+  context: Context,
+  name: string | null,
+  options: RolloutOptions,
+): Promise<Outcome<'rollout'>> {
   return say(context, name, options, (row) => {
     refuseUnless(row, ['running', 'planned', 'paused'], 'it has ended');
     return { kind: 'pause' };
   });
 }
 
-export function resumeRollout(context: Context, name: string | null, options: RolloutOptions): Promise<Outcome> {
+export function resumeRollout(
+  context: Context,
+  name: string | null,
+  options: RolloutOptions,
+): Promise<Outcome<'rollout'>> {
   return say(context, name, options, (row) => {
     refuseUnless(row, ['running', 'planned', 'paused'], 'it has ended');
     return { kind: 'resume' };
   });
 }
 
-export function overruleRollout(context: Context, name: string | null, options: RolloutOptions): Promise<Outcome> {
+export function overruleRollout(
+  context: Context,
+  name: string | null,
+  options: RolloutOptions,
+): Promise<Outcome<'rollout'>> {
   return say(context, name, options, (row) => {
     refuseUnless(row, ['paused'], 'no gate has paused it');
     if (row.state.by !== 'gate')
@@ -29,7 +41,11 @@ export function overruleRollout(context: Context, name: string | null, options: 
   });
 }
 
-export function abortRollout(context: Context, name: string | null, options: RolloutOptions): Promise<Outcome> {
+export function abortRollout(
+  context: Context,
+  name: string | null,
+  options: RolloutOptions,
+): Promise<Outcome<'rollout'>> {
   const rollBack = options.rollBack === true;
   return say(context, name, options, (row) => {
     refuseUnless(
@@ -43,7 +59,11 @@ export function abortRollout(context: Context, name: string | null, options: Rol
   });
 }
 
-export function retryRollout(context: Context, name: string | null, options: RolloutOptions): Promise<Outcome> {
+export function retryRollout(
+  context: Context,
+  name: string | null,
+  options: RolloutOptions,
+): Promise<Outcome<'rollout'>> {
   return say(context, name, options, (row) => {
     refuseUnless(row, ['running', 'paused', 'done'], 'it is stopped');
     return { kind: 'retry', ids: options.id ?? null };
@@ -60,7 +80,7 @@ async function say(
   name: string | null,
   options: RolloutOptions,
   requestFor: (row: RolloutRow) => RolloutCommand,
-): Promise<Outcome> {
+): Promise<Outcome<'rollout'>> {
   return withStore(options, async (store) => {
     const row = await findRollout(store, name, options);
     const request = requestFor(row);

@@ -68,7 +68,11 @@ function eventText(event: RolloutEvent): string | null {
 }
 
 /** The rollout's state and the requested files; exit code 1 if a gate paused it or it was stopped. */
-export async function outcomeOf(store: RolloutStore, row: RolloutRow, options: RolloutOptions): Promise<Outcome> {
+export async function outcomeOf(
+  store: RolloutStore,
+  row: RolloutRow,
+  options: RolloutOptions,
+): Promise<Outcome<'rollout'>> {
   const summary = await summarize(store, row);
   const files = await writeReports(store, row, summary, options);
   return {

@@ -7,7 +7,11 @@ import { findRollout, withStore } from './store.js';
 const [pageEvents, pollMs] = [1000, 500];
 
 /** JSON lines instead of a document, so that they can be read as they are written. */
-export function rolloutLog({ signal, write }: Context, name: string | null, options: RolloutOptions): Promise<Outcome> {
+export function rolloutLog(
+  { signal, write }: Context,
+  name: string | null,
+  options: RolloutOptions,
+): Promise<Outcome<'rollout'>> {
   return withStore(options, async (store) => {
     const { no } = await findRollout(store, name, options);
     for (let after = 0; !signal.aborted; ) {

@@ -32,4 +32,8 @@ export function rolloutOptions<Args extends unknown[]>(command: Command<Args>) {
 export type RolloutOptions = OptionsOf<typeof rolloutOptions<[]>>;
 
 /** @param what a plan or the name of a rollout; null if not given */
-export type RolloutAction = (context: Context, what: string | null, options: RolloutOptions) => Promise<Outcome>;
+export type RolloutAction = (
+  context: Context,
+  what: string | null,
+  options: RolloutOptions,
+) => Promise<Outcome<'rollout'>>;

@@ -20,7 +20,7 @@ export async function planRollout(
   { signal, progress }: Context,
   file: string | null,
   options: RolloutOptions,
-): Promise<Outcome> {
+): Promise<Outcome<'rollout'>> {
   const address = fleetAddress(options);
   const plan = await planOf(file, options);
   const image = await readBytes(plan.bundle);

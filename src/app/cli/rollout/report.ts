@@ -5,7 +5,11 @@ import { writeReports } from './lead.js';
 import type { RolloutOptions } from './options.js';
 import { findRollout, withStore } from './store.js';
 
-export function reportRollout(_context: Context, name: string | null, options: RolloutOptions): Promise<Outcome> {
+export function reportRollout(
+  _context: Context,
+  name: string | null,
+  options: RolloutOptions,
+): Promise<Outcome<'rollout'>> {
   if ([options.html, options.markdown, options.junit].every((file) => file === undefined))
     throw fail('USAGE', { reason: 'choose an output: --html FILE, --markdown FILE, --junit FILE' });
   return withStore(options, async (store) => {

@@ -10,7 +10,11 @@ import type { RolloutOptions } from './options.js';
 import { fleetAddress, planOf } from './plan.js';
 import { withStore } from './store.js';
 
-export async function startRollout(context: Context, file: string | null, options: RolloutOptions): Promise<Outcome> {
+export async function startRollout(
+  context: Context,
+  file: string | null,
+  options: RolloutOptions,
+): Promise<Outcome<'rollout'>> {
   const address = fleetAddress(options);
   const fleet = fleetOf(address);
   const plan = await planOf(file, options);

@@ -12,7 +12,7 @@ export function rolloutStatus(
   { signal, progress }: Context,
   name: string | null,
   options: RolloutOptions,
-): Promise<Outcome> {
+): Promise<Outcome<'rollout'>> {
   return withStore(options, async (store) => {
     const { no } = await findRollout(store, name, options);
     for (;;) {
