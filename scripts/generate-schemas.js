@@ -1,6 +1,6 @@
-// Writes schemas/*.json, the JSON Schemas of the documents that Atoll prints and stores: `node scripts/generate-schemas.js`
-// after a build. They are made of the types in src/app/documents, with their comments as descriptions. With --check it
-// compares them instead, and fails if they differ.
+// Writes schemas/*.json, the JSON Schemas of the documents that Atoll prints and stores: `node
+// scripts/generate-schemas.js` after a build. They are made of the types in src/app/documents, with their comments as
+// descriptions. With --check it compares them instead, and fails if they differ.
 
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';

@@ -1,6 +1,6 @@
 // Mutation testing: changes one operator, comparison, condition or returned value of src/FOLDER at a time and runs
-// test/unit/FOLDER. A change that no test notices survives; each survivor is printed with its place. Results are kept in
-// reports/mutants, so a second run tests only what has changed.
+// test/unit/FOLDER. A change that no test notices survives; each survivor is printed with its place. Results are kept
+// in reports/mutants, so a second run tests only what has changed.
 //
 //   npm run mutants -- FOLDER[/FILE.ts]    for example: npm run mutants -- optimize/passes
 //

@@ -1,10 +1,11 @@
 // Runs samples of raw tensors one after another.
 
+import { pMapIterable } from 'p-map';
 import { elementAt } from '../base/checked.js';
 import { fail } from '../base/errors.js';
 import type { OnProgress } from '../base/progress.js';
 import type { Warning } from '../base/warnings.js';
-import { inOrder } from './in-order.js';
+
 import { type Distribution, distributionOf } from './metrics.js';
 import { type LatencyBasis, type Runner, requireStreams } from './runner.js';
 import { resetWarnings } from './warnings.js';
@@ -52,10 +53,13 @@ export async function runBatch(
   const stream = options.stream === true;
   if (stream) requireStreams(runner, 'a stream was requested');
   const concurrency = stream && runner.state !== 'none' ? 1 : runner.concurrency;
-  const results = inOrder(indices(), concurrency, async (i) => ({
-    i,
-    ...(await runner.run(samples.subarray(i * sampleBytes, (i + 1) * sampleBytes), options.signal, stream && i > 0)),
-  }));
+  const runSample = async (
+    i: number,
+  ): Promise<{ readonly i: number; readonly output: Uint8Array; readonly latencyMs: number }> => {
+    const sample = samples.subarray(i * sampleBytes, (i + 1) * sampleBytes);
+    return { i, ...(await runner.run(sample, options.signal, stream && i > 0)) };
+  };
+  const results = pMapIterable(indices(), runSample, { concurrency });
   options.onProgress?.({ step: 'run', done: 0, total });
   for await (const { i, output, latencyMs } of results) {
     latencies.push(latencyMs);

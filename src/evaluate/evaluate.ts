@@ -1,12 +1,13 @@
+import { pMapIterable } from 'p-map';
 import { elementAt } from '../base/checked.js';
 import { fail } from '../base/errors.js';
 import type { OnProgress } from '../base/progress.js';
 import type { Warning } from '../base/warnings.js';
-import { type Dataset, type Metric, runsOf } from '../data/index.js';
+import { type Dataset, type Metric, runsOf, type Sample } from '../data/index.js';
 import { elementCount } from '../formats/tflite/index.js';
 import { matchInputs, matchOutput, toModelInput, toRealValues } from './convert.js';
 import type { Scored } from './gates.js';
-import { inOrder } from './in-order.js';
+
 import { InputRanges } from './input-ranges.js';
 import { Judge } from './judge.js';
 import { type Confusion, type Distribution, distributionOf } from './metrics.js';
@@ -59,7 +60,7 @@ export async function evaluateScored(
   if (dataset.state === 'per-file') requireStreams(runner, 'the state of this dataset is per-file');
   // State continues from one sample to the next.
   const concurrency = dataset.state === 'per-file' && runner.state !== 'none' ? 1 : runner.concurrency;
-  const results = inOrder(dataset.samples(options.limit), concurrency, async (sample) => {
+  const runSample = async (sample: Sample) => {
     const runs: { input: Float32Array; output: Float32Array }[] = [];
     for (const { inputs, continues } of runsOf(sample, dataset)) {
       const converted = toModelInput(inputs, runner.inputs, order, dataset.name);
@@ -75,7 +76,8 @@ export async function evaluateScored(
       });
     }
     return { sample, runs };
-  });
+  };
+  const results = pMapIterable(dataset.samples(options.limit), runSample, { concurrency });
   for await (const { sample, runs } of results) {
     judge.add(sample, runs);
     options.onProgress?.({ step: 'evaluate', done: judge.count, total });

@@ -1,6 +1,7 @@
 // Receives device reports: as they are published, and by reading again what the broker retains, since messages can be
 // lost. The latest report of each device counts.
 
+import { Mutex } from 'async-mutex';
 import { fleetTopics, type Message } from '../devices/mqtt/index.js';
 import type { Reported } from '../devices/protocol/index.js';
 import type { Clock, FleetBroker } from './broker.js';
@@ -16,7 +17,7 @@ export class Listening {
   private inbox = new Map<string, HeardReport>();
   /** Devices whose report was deleted (an empty message). */
   private removed = new Set<string>();
-  private reading: Promise<void> = Promise.resolve();
+  private readonly readings = new Mutex();
 
   constructor(
     private readonly broker: FleetBroker,
@@ -43,11 +44,9 @@ export class Listening {
   /** Reads the retained reports of the devices in these shards. @throws BROKER_* */
   read(shards: readonly string[]): Promise<void> {
     // One at a time: a second subscription to the same filter delivers no retained messages.
-    const mine = this.reading.then(() =>
+    return this.readings.runExclusive(() =>
       readReports(this.broker, this.fleet, shards, (...heard) => this.hear(...heard), { clock: this.clock }),
     );
-    this.reading = mine.catch(() => undefined);
-    return mine;
   }
 
   /** Reports since the last call. */

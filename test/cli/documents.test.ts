@@ -52,8 +52,8 @@ async function documentOf(command: string, env: Readonly<Record<string, string>>
 test('models', async () => {
   await documentOf('quantize float.tflite --calibrate data.yaml -o int8.tflite --target pico --data data.yaml');
   await documentOf(
-    'quantize float.tflite --calibrate data.yaml -o repaired.tflite --ranges auto --repair all --plan-memory --sparse ' +
-      '--save-statistics statistics.json',
+    'quantize float.tflite --calibrate data.yaml -o repaired.tflite --ranges auto --repair all --plan-memory ' +
+      '--sparse --save-statistics statistics.json',
   );
   expect(requireFollowsSchema(JSON.parse(readFileSync(at('statistics.json'), 'utf8')))).toBe('calibration');
   seen.add('calibration');

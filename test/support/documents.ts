@@ -1,5 +1,5 @@
-// Checks JSON documents against the schemas that the package ships. Beyond what a schema demands, a document may have no
-// fields that its schema does not know.
+// Checks JSON documents against the schemas that the package ships. Beyond what a schema demands, a document may have
+// no fields that its schema does not know.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { Ajv2019, type AnySchemaObject, type ValidateFunction } from 'ajv/dist/2019.js';

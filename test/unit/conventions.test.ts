@@ -6,9 +6,9 @@ import ts from 'typescript';
 import { expect, test } from 'vitest';
 
 const tracked = execFileSync('git', ['ls-files'], { encoding: 'utf8' }).trim().split('\n');
-const sources = tracked.filter((file) => /^(src|test)\/.*\.ts$/.test(file));
+const sources = tracked.filter((file) => /^(src|test)\/.*\.tsx?$/.test(file));
 
-const programs = tracked.filter((file) => /\.(ts|js|mjs|cjs|c|h|cc|py|sh)$|^\.ci\/run$/.test(file));
+const programs = tracked.filter((file) => /\.(tsx?|js|mjs|cjs|c|h|cc|py|sh)$|^\.ci\/run$/.test(file));
 
 test('lines end at 120 columns', () => {
   const long = programs.flatMap((file) =>

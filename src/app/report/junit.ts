@@ -1,9 +1,9 @@
 // Verdicts as a JUnit XML report for CI systems.
 
+import { escape as escapeXml } from 'html-escaper';
 import type { GateResult } from '../../evaluate/index.js';
 import type { CheckResult } from '../../targets/index.js';
 import type { DeployResult } from '../deploy.js';
-import { escapeHtml } from './html.js';
 
 export interface JunitCase {
   readonly name: string;
@@ -44,7 +44,7 @@ export function junitReport({ name, className, cases, milliseconds, at }: JunitS
 
 /** Escapes text, and replaces control characters that XML 1.0 does not allow. */
 const xml = (text: string): string =>
-  escapeHtml(text.replaceAll(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, ' '));
+  escapeXml(text.replaceAll(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, ' '));
 
 export function gateCases(gates: readonly GateResult[]): JunitCase[] {
   return gates.map(({ gate, passed, message }) => ({ name: gate, failure: passed ? null : message }));

@@ -1,11 +1,9 @@
-// Report of a whole rollout: Markdown, and a page with plots.
+// Report of a whole rollout, as Markdown; pages/rollout.tsx makes a page of the same parts.
 
 import type { DeviceRecord, RolloutEvent, RolloutSummary } from '../../fleet/index.js';
-import { escapeHtml, pageOf } from './html.js';
-import { linePlot, type PlotLine } from './line-plot.js';
 import { quarantineText } from './rollout.js';
-import { brokerText, countsText, gateLine, phaseText, waveRow } from './rollout-status.js';
-import { devicesText, durationText, percentText } from './text.js';
+import { brokerText, countsText, gateLine, phaseText, waveHeader, waveRow } from './rollout-status.js';
+import { devicesText, durationText } from './text.js';
 
 export interface RolloutReport {
   readonly summary: RolloutSummary;
@@ -13,18 +11,6 @@ export interface RolloutReport {
   readonly events: readonly { readonly at: number; readonly event: RolloutEvent }[];
 }
 
-const waveHeads = [
-  'wave',
-  'devices',
-  'confirmed',
-  'under way',
-  'waiting',
-  'bad',
-  'p95 latency',
-  'before',
-  'accuracy',
-  'before',
-];
 const maxBad = 100;
 
 /** Data of single devices for the report. */
@@ -40,8 +26,8 @@ interface DeviceFindings {
 
 const badPhases = new Set<DeviceRecord['phase']>(['failed', 'rolled-back', 'unknown', 'withdrawn']);
 
-async function read(devices: AsyncIterable<DeviceRecord>): Promise<DeviceFindings> {
-  const told = {
+export async function findingsOf(devices: AsyncIterable<DeviceRecord>): Promise<DeviceFindings> {
+  const found = {
     confirmedAt: [] as number[],
     badAt: [] as number[],
     p95Ms: [] as number[],
@@ -51,19 +37,19 @@ async function read(devices: AsyncIterable<DeviceRecord>): Promise<DeviceFinding
   for await (const device of devices) {
     const { phase, since, measured, before } = device;
     if (badPhases.has(phase)) {
-      told.badAt.push(since);
-      if (told.bad.length < maxBad) told.bad.push(device);
+      found.badAt.push(since);
+      if (found.bad.length < maxBad) found.bad.push(device);
     }
-    if (phase === 'confirmed') told.confirmedAt.push(since);
-    if (measured.p95Ms !== null) told.p95Ms.push(measured.p95Ms);
-    if (before.p95Ms !== null) told.beforeP95Ms.push(before.p95Ms);
+    if (phase === 'confirmed') found.confirmedAt.push(since);
+    if (measured.p95Ms !== null) found.p95Ms.push(measured.p95Ms);
+    if (before.p95Ms !== null) found.beforeP95Ms.push(before.p95Ms);
   }
-  for (const list of [told.confirmedAt, told.badAt, told.p95Ms, told.beforeP95Ms]) list.sort((a, b) => a - b);
-  return told;
+  for (const list of [found.confirmedAt, found.badAt, found.p95Ms, found.beforeP95Ms]) list.sort((a, b) => a - b);
+  return found;
 }
 
 export async function rolloutMarkdown({ summary, devices, events }: RolloutReport): Promise<string> {
-  const { bad } = await read(devices);
+  const { bad } = await findingsOf(devices);
   const row = (cells: readonly string[]): string =>
     `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   const grid = (heads: readonly string[], rows: readonly (readonly string[])[]): string[] => [
@@ -74,10 +60,10 @@ export async function rolloutMarkdown({ summary, devices, events }: RolloutRepor
   return [
     `# Rollout ${summary.rollout}`,
     '',
-    ...facts(summary).map((fact) => `- ${fact}`),
+    ...factTexts(summary).map((fact) => `- ${fact}`),
     '',
     ...grid(
-      waveHeads,
+      waveHeader,
       summary.waves.map((wave, i) => waveRow(wave, i + 1)),
     ),
     '',
@@ -85,54 +71,13 @@ export async function rolloutMarkdown({ summary, devices, events }: RolloutRepor
     '',
     '## Events',
     '',
-    ...happened(events).map((line) => `- ${line}`),
-    ...(bad.length === 0
-      ? []
-      : ['', '## Unfinished devices', '', ...grid(['device', 'wave', '', 'code'], bad.map(badRow))]),
+    ...eventTexts(events).map((line) => `- ${line}`),
+    ...(bad.length === 0 ? [] : ['', '## Unfinished devices', '', ...grid(badHeader, bad.map(badRow))]),
     '',
   ].join('\n');
 }
 
-export async function rolloutPage({ summary, devices, events }: RolloutReport): Promise<string> {
-  const { bad, confirmedAt, badAt, p95Ms, beforeP95Ms } = await read(devices);
-  const items = (texts: readonly string[]): string =>
-    `<ul>${texts.map((text) => `<li>${escapeHtml(text)}</li>`).join('')}</ul>`;
-  const cells = (tag: string, texts: readonly string[]): string =>
-    `<tr>${texts.map((text) => `<${tag}>${escapeHtml(text)}</${tag}>`).join('')}</tr>`;
-  const grid = (heads: readonly string[], rows: readonly (readonly string[])[]): string =>
-    `<div class="wide"><table>${cells('th', heads)}${rows.map((row) => cells('td', row)).join('')}</table></div>`;
-  const latencies = [
-    { label: 'new model', look: 'chosen', points: shares(p95Ms) },
-    { label: 'previous model', look: 'bar', points: shares(beforeP95Ms) },
-  ] as const satisfies readonly PlotLine[];
-  return pageOf(`Rollout ${summary.rollout}`, [
-    items(facts(summary)),
-    grid(
-      waveHeads,
-      summary.waves.map((wave, i) => waveRow(wave, i + 1)),
-    ),
-    items(summary.gates.map(gateLine)),
-    '<h2>Devices over time</h2>',
-    linePlot(
-      [
-        { label: 'confirmed', look: 'bar', points: steps(confirmedAt, summary.elapsedMs) },
-        { label: 'failed, rolled back, unknown or withdrawn', look: 'chosen', points: steps(badAt, summary.elapsedMs) },
-      ],
-      { x: durationText, y: (count) => String(Math.round(count)) },
-    ),
-    ...(p95Ms.length === 0
-      ? []
-      : [
-          '<h2>Share of devices up to a latency (p95 of each)</h2>',
-          linePlot(latencies, { x: (ms) => `${ms.toPrecision(3)} ms`, y: percentText }),
-        ]),
-    '<h2>Events</h2>',
-    items(happened(events)),
-    ...(bad.length === 0 ? [] : ['<h2>Unfinished devices</h2>', grid(['device', 'wave', '', 'code'], bad.map(badRow))]),
-  ]);
-}
-
-function facts(summary: RolloutSummary): string[] {
+export function factTexts(summary: RolloutSummary): string[] {
   const { uri, target, bundle, devices, counts, elapsedMs, createdAt, changedAt } = summary;
   return [
     phaseText(summary),
@@ -144,7 +89,7 @@ function facts(summary: RolloutSummary): string[] {
 }
 
 /** Without events of single devices, which have a table of their own. */
-function happened(events: RolloutReport['events']): string[] {
+export function eventTexts(events: RolloutReport['events']): string[] {
   return events.flatMap(({ at, event }) => {
     const time = new Date(at).toISOString().slice(0, 19).replace('T', ' ');
     if (event.kind === 'wave') return [`${time}: wave ${event.wave + 1} began, ${devicesText(event.devices)}`];
@@ -155,20 +100,8 @@ function happened(events: RolloutReport['events']): string[] {
   });
 }
 
-function badRow({ id, wave, phase, code }: DeviceRecord): string[] {
+export const badHeader = ['device', 'wave', '', 'code'];
+
+export function badRow({ id, wave, phase, code }: DeviceRecord): string[] {
   return [id, String(wave + 1), phase, code ?? ''];
-}
-
-/** Cumulative count over time. */
-function steps(times: readonly number[], endMs: number): [number, number][] {
-  return [
-    [0, 0],
-    ...times.map((time, i): [number, number] => [time, i + 1]),
-    [Math.max(endMs, times.at(-1) ?? 0), times.length],
-  ];
-}
-
-/** Cumulative share by value. */
-function shares(sorted: readonly number[]): [number, number][] {
-  return sorted.map((value, i) => [value, (i + 1) / sorted.length]);
 }

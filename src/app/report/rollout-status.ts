@@ -31,7 +31,7 @@ export function rolloutStatusReport(summary: RolloutSummary, now: number): strin
     '',
     table(
       summary.waves.map((wave, i) => waveRow(wave, i + 1)),
-      ['wave', 'devices', 'confirmed', 'under way', 'waiting', 'bad', 'p95 latency', 'before', 'accuracy', 'before'],
+      waveHeader,
     ),
     ...(summary.gates.length === 0 ? [] : ['', ...summary.gates.map(gateLine)]),
     ...(summary.phase === 'paused' ? ['', wayOut(summary)] : []),
@@ -56,6 +56,19 @@ export function countsText(counts: RolloutSummary['counts']): string {
     .map(([phase, count]) => `${count} ${phase}`)
     .join(', ');
 }
+
+export const waveHeader = [
+  'wave',
+  'devices',
+  'confirmed',
+  'under way',
+  'waiting',
+  'bad',
+  'p95 latency',
+  'before',
+  'accuracy',
+  'before',
+];
 
 export function waveRow(
   { devices, counts, p95Ms, beforeP95Ms, accuracy, beforeAccuracy }: WaveSummary,

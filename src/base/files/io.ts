@@ -41,7 +41,8 @@ export async function readText(file: string): Promise<string> {
 
 /**
  * Writes under a temporary name in the same folder, then renames, so that a reader never sees a partial file. Symbolic
- * links are followed. Anything that is not a regular file (a pipe, a device) is written to directly.
+ * links are followed. Anything that is not a regular file (a pipe, a device) is written to directly. (The package
+ * write-file-atomic, 7.0.1, renames a truncated file into place when the disk is full: it ignores short writes.)
  * @param durable the file survives a power failure right after the call
  * @throws FILE_NOT_WRITABLE
  */

@@ -1,5 +1,6 @@
 // An open Edge TPU: runs programs and caches their parameters.
 
+import { Mutex } from 'async-mutex';
 import { fail } from '../../base/errors.js';
 import { acknowledgeWarning, bringUp, fatalErrorOf, type Performance, shutDown } from './bring-up.js';
 import { execute } from './execute.js';
@@ -19,7 +20,8 @@ export class Accelerator {
   /** Parameters in the chip's cache, all with the same token. */
   private readonly cached = new Set<LoadedExecutable>();
   private token = 0n;
-  private before: Promise<unknown> = Promise.resolve();
+  /** Executions are serialized, whoever requests them. */
+  private readonly turns = new Mutex();
 
   private constructor(
     private readonly link: AcceleratorLink,
@@ -60,7 +62,7 @@ export class Accelerator {
 
   /** Sends the parameters that are not cached yet. */
   cache(program: AcceleratorProgram): Promise<void> {
-    return this.exclusively(() => this.cacheNow(program));
+    return this.turns.runExclusive(() => this.cacheNow(program));
   }
 
   /**
@@ -74,7 +76,7 @@ export class Accelerator {
       const given = tensors[i]?.byteLength ?? 0;
       if (given !== bytes) throw fail('INPUT_SIZE', { where: `input ${name}`, bytes: given, sampleBytes: bytes });
     });
-    const received = await this.exclusively(async () => {
+    const received = await this.turns.runExclusive(async () => {
       await this.cacheNow(program);
       return this.execute(main, inputsAsSent(main.executable, tensors));
     });
@@ -109,12 +111,5 @@ export class Accelerator {
       if (!this.link.broken) await this.link.close();
       throw error;
     }
-  }
-
-  /** Executions are serialized, whoever requests them. */
-  private async exclusively<Result>(work: () => Promise<Result>): Promise<Result> {
-    const mine = this.before.then(work, work);
-    this.before = mine.catch(() => undefined);
-    return mine;
   }
 }

@@ -1,3 +1,4 @@
+import { Mutex } from 'async-mutex';
 import type { Target } from '../../targets/index.js';
 import type { VerifyingKey } from '../bundle/index.js';
 import { inProcessPair, type Transport } from '../transport/index.js';
@@ -70,10 +71,8 @@ export class ServedDevice implements DeviceState {
   private readonly server: SmpServer;
   /** The active model, or the error that keeps it from running; null if it must be loaded again. */
   private model: Promise<LoadedModel | null> | null = null;
-  /** The previous response. Requests are handled in order, except status queries. */
-  private before: Promise<unknown> = Promise.resolve();
-  /** Number of unanswered requests. */
-  private waiting = 0;
+  /** Requests are handled in order, except status queries. */
+  private readonly turns = new Mutex();
   private readonly connections = new Set<Transport>();
   /** The connection whose request is being handled. */
   private asking: Session | null = null;
@@ -155,10 +154,9 @@ export class ServedDevice implements DeviceState {
    * @param session of the client; requests without one share a default
    */
   answer(packet: Uint8Array, session: Session = this.nobody): Promise<Uint8Array | null> {
-    if (this.waiting > 0 && packet.byteLength <= this.maxPacketBytes && this.server.takesAnytime(packet))
+    if (this.turns.isLocked() && packet.byteLength <= this.maxPacketBytes && this.server.takesAnytime(packet))
       return this.server.answer(packet);
-    this.waiting += 1;
-    const answer = this.before.then(async () => {
+    return this.turns.runExclusive(async () => {
       this.asking = session;
       this.enforceConfirmation();
       const made = packet.byteLength > this.maxPacketBytes ? null : await this.server.answer(packet);
@@ -169,12 +167,6 @@ export class ServedDevice implements DeviceState {
       }
       return made;
     });
-    this.before = answer
-      .catch(() => undefined)
-      .then(() => {
-        this.waiting -= 1;
-      });
-    return answer;
   }
 
   reset(): void {

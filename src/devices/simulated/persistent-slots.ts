@@ -3,6 +3,7 @@
 
 import { link, readdir, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { Mutex } from 'async-mutex';
 import { z } from 'zod';
 import { fail, reasonOf } from '../../base/errors.js';
 import { readBytes, readText, writeAtomically } from '../../base/files/index.js';
@@ -34,7 +35,7 @@ type Index = z.infer<typeof indexSchema>;
 export class PersistentSlots extends Slots {
   private readonly hashes = new WeakMap<Uint8Array, string>();
   private written: string;
-  private writing: Promise<void> = Promise.resolve();
+  private readonly writes = new Mutex();
 
   private constructor(
     private readonly folder: string,
@@ -78,8 +79,8 @@ export class PersistentSlots extends Slots {
     const worth = this.all.map((slot) =>
       slot.active || slot.confirmed || slot.tested || slot.attempts > 0 ? { ...slot } : null,
     );
-    this.writing = this.writing.catch(() => undefined).then(() => this.write(worth, this.floor));
-    return this.writing;
+    const { floor } = this;
+    return this.writes.runExclusive(() => this.write(worth, floor));
   }
 
   private async write(slots: readonly (Slot | null)[], floor: number): Promise<void> {
@@ -113,7 +114,7 @@ export class PersistentSlots extends Slots {
 
   /** Releases the folder for another process. */
   async close(): Promise<void> {
-    await this.writing.catch(() => undefined);
+    await this.writes.waitForUnlock();
     await rm(path.join(this.folder, lockFile), { force: true });
   }
 

@@ -3,6 +3,7 @@
 
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
+import { Mutex } from 'async-mutex';
 import type { Database, Statement } from 'libsql';
 import { fail, reasonOf } from '../../base/errors.js';
 import type { Query, Sql, SqlRow, SqlValue } from './sql.js';
@@ -33,7 +34,7 @@ class SqliteFile implements Sql {
   readonly types = { serial: 'integer primary key', bytes: 'blob', real: 'real', integer: 'integer' };
   private readonly statements = new Map<string, Statement>();
   /** Transactions run one after another: they share a connection. */
-  private last: Promise<unknown> = Promise.resolve();
+  private readonly turns = new Mutex();
 
   constructor(
     readonly uri: string,
@@ -41,9 +42,7 @@ class SqliteFile implements Sql {
   ) {}
 
   transaction<T>(work: (query: Query) => Promise<T>): Promise<T> {
-    const mine = this.last.then(() => this.run(work));
-    this.last = mine.catch(() => undefined);
-    return mine;
+    return this.turns.runExclusive(() => this.run(work));
   }
 
   /** Every transaction is exclusive: SQLite has one writer at a time. */
@@ -52,7 +51,7 @@ class SqliteFile implements Sql {
   }
 
   async close(): Promise<void> {
-    await this.last;
+    await this.turns.waitForUnlock();
     this.statements.clear();
     this.database.close();
   }

@@ -1,5 +1,6 @@
 // A USB device that records every transfer, for reports on real accelerators.
 
+import { Mutex } from 'async-mutex';
 import { reasonOf } from '../../../base/errors.js';
 import type { UsbControlDevice, UsbSetup } from '../../transport/index.js';
 
@@ -31,7 +32,7 @@ export class UsbWatch {
   oneAtATime = false;
   private readonly known = new WeakMap<UsbControlDevice, UsbControlDevice>();
   private readonly start = performance.now();
-  private before: Promise<unknown> = Promise.resolve();
+  private readonly turns = new Mutex();
 
   constructor(private readonly list: () => Promise<readonly UsbControlDevice[]>) {}
 
@@ -98,10 +99,7 @@ export class UsbWatch {
   }
 
   private inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    if (!this.oneAtATime) return work();
-    const mine = this.before.then(work, work);
-    this.before = mine.catch(() => undefined);
-    return mine;
+    return this.oneAtATime ? this.turns.runExclusive(work) : work();
   }
 
   private async noted<Result>(
