@@ -34,7 +34,9 @@ function resolved(schema, used) {
   if (Array.isArray(schema)) return schema.map((one) => resolved(one, used));
   if (schema === null || typeof schema !== 'object') return schema;
   const { $ref, ...rest } = schema;
-  const copy = Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, resolved(value, used)]));
+  const copy = Object.fromEntries(
+    Object.entries(rest).map(([key, value]) => [key, sortedUnion(key, resolved(value, used))]),
+  );
   if ($ref === undefined) return copy;
   const key = keyOf($ref);
   const name = nameOf(key);
@@ -46,6 +48,13 @@ function resolved(schema, used) {
   // In draft 7 nothing beside $ref counts.
   const reference = { $ref: `#/definitions/${name}` };
   return Object.keys(copy).length === 0 ? reference : { ...copy, allOf: [reference] };
+}
+
+/** The order of the members of a union depends on what TypeScript has read before. */
+function sortedUnion(key, value) {
+  if (!Array.isArray(value) || !['enum', 'type', 'anyOf'].includes(key)) return value;
+  const text = (one) => JSON.stringify(one);
+  return value.toSorted((a, b) => (text(a) < text(b) ? -1 : 1));
 }
 
 function refuseHomonyms() {

@@ -16,16 +16,17 @@ void atoll_watch(const atoll_device *device, uint32_t ms) {
 static atoll_status require_trust(const atoll_device *device, uint8_t slot, const atoll_image *image) {
   const atoll_system *system = device->system;
   if (system->verify == NULL) return atoll_ok();
-  if (image->signature.length == 0) return atoll_error(ATOLL_SIGNATURE_REQUIRED, "this device runs signed images only");
+  if (image->signature.length == 0)
+    return atoll_error(ATOLL_RC_SIGNATURE_REQUIRED, "this device runs signed images only");
   uint8_t head[ATOLL_SIGNED_HEAD_BYTES];
   atoll_signature signature;
   if (!atoll_signature_read(image->signature, image->manifest, head, &signature))
-    return atoll_error(ATOLL_SIGNATURE_INVALID, "the signature is no COSE_Sign1");
+    return atoll_error(ATOLL_RC_SIGNATURE_INVALID, "the signature is no COSE_Sign1");
   if (!system->verify(system->context, &signature))
-    return atoll_error(ATOLL_SIGNATURE_INVALID, "no key of this device has made the signature");
+    return atoll_error(ATOLL_RC_SIGNATURE_INVALID, "no key of this device has made the signature");
   // The active image was accepted before; a higher floor must not leave the device without a model.
   if (slot != device->store.active && image->counter < device->store.floor)
-    return atoll_error(ATOLL_COUNTER_TOO_LOW, "the image is older than the newest that was confirmed");
+    return atoll_error(ATOLL_RC_COUNTER_TOO_LOW, "the image is older than the newest that was confirmed");
   return atoll_ok();
 }
 
@@ -33,15 +34,16 @@ atoll_status atoll_load_slot(atoll_device *device, uint8_t slot, atoll_image *im
   const atoll_slot *state = &device->store.slots[slot];
   const char *detail = NULL;
   device->loaded = ATOLL_NO_SLOT;
-  if (state->phase == ATOLL_SLOT_UNKNOWN || state->bytes == 0) return atoll_error(ATOLL_NO_MODEL, "the slot is empty");
+  if (state->phase == ATOLL_SLOT_UNKNOWN || state->bytes == 0)
+    return atoll_error(ATOLL_RC_NO_MODEL, "the slot is empty");
   // Models run in place: bytes that wait for their unit are written first.
   if (!atoll_store_flush(&device->store, slot)) return file_error(FILE_WRITE_FAILED);
   if (!atoll_image_open(image, atoll_store_bytes(&device->store, slot), state->bytes, &detail))
-    return atoll_error(ATOLL_IMAGE_INVALID, detail);
+    return atoll_error(ATOLL_RC_IMAGE_INVALID, detail);
   if (image->has_trailer && !atoll_text_is(image->target, device->system->target))
-    return atoll_error(ATOLL_WRONG_TARGET, "the image is for another target");
+    return atoll_error(ATOLL_RC_WRONG_TARGET, "the image is for another target");
   const atoll_status trusted = require_trust(device, slot, image);
-  if (trusted.rc != SMP_OK) return trusted;
+  if (trusted.rc != SMP_EOK) return trusted;
   atoll_watch(device, ATOLL_PATIENCE_MS);
   const atoll_load_result result =
       device->inference->load(device->inference->context, image->model, image->model_bytes, &detail);
@@ -51,11 +53,11 @@ atoll_status atoll_load_slot(atoll_device *device, uint8_t slot, atoll_image *im
       device->loaded = slot;
       return atoll_ok();
     case ATOLL_ARENA_TOO_SMALL:
-      return atoll_error(ATOLL_ARENA, detail);
+      return atoll_error(ATOLL_RC_ARENA_TOO_SMALL, detail);
     case ATOLL_OPERATOR_MISSING:
-      return atoll_error(ATOLL_OPERATOR, detail);
+      return atoll_error(ATOLL_RC_OPERATOR_MISSING, detail);
     default:
-      return atoll_error(ATOLL_IMAGE_INVALID, detail);
+      return atoll_error(ATOLL_RC_IMAGE_INVALID, detail);
   }
 }
 
@@ -75,7 +77,7 @@ bool atoll_confirm(atoll_device *device) {
 
 atoll_status atoll_load_active(atoll_device *device) {
   const uint8_t active = device->store.active;
-  if (active == ATOLL_NO_SLOT) return atoll_error(ATOLL_NO_MODEL, "no model is active");
+  if (active == ATOLL_NO_SLOT) return atoll_error(ATOLL_RC_NO_MODEL, "no model is active");
   if (device->loaded == active) return atoll_ok();
   atoll_image image;
   return atoll_load_slot(device, active, &image);
@@ -96,7 +98,7 @@ static bool adopt(atoll_device *device) {
   const char *detail;
   if (end == 0 || end > flash->slot_bytes || !atoll_image_open(&image, memory, end, &detail) || !image.has_trailer)
     return true;
-  if (require_trust(device, 0, &image).rc != SMP_OK) return true;
+  if (require_trust(device, 0, &image).rc != SMP_EOK) return true;
   return atoll_store_adopt(&device->store, end, trusted_counter(device, &image));
 }
 
@@ -109,7 +111,7 @@ bool atoll_device_boot(atoll_device *device, const atoll_system *system, const a
   // Counted before the model is loaded, so that a model that hangs the board is given up too.
   if (!atoll_store_count_boot(&device->store)) return false;
   while (device->store.active != ATOLL_NO_SLOT && device->store.slots[device->store.active].pending) {
-    if (atoll_load_active(device).rc == SMP_OK) break;
+    if (atoll_load_active(device).rc == SMP_EOK) break;
     if (!atoll_store_fall_back(&device->store)) return false;
   }
   (void)atoll_load_active(device);
@@ -152,7 +154,7 @@ static void put_status(atoll_writer *answer, const atoll_status *status, bool ve
     atoll_put_key_uint(answer, "rc", status->rc);
   } else {
     const bool user = status->group >= USER_GROUPS;
-    atoll_put_key_uint(answer, "rc", status->group < 0 ? status->rc : user ? USER_STATUS + status->rc : SMP_UNKNOWN);
+    atoll_put_key_uint(answer, "rc", status->group < 0 ? status->rc : user ? USER_STATUS + status->rc : SMP_EUNKNOWN);
   }
   if (status->has_length) atoll_put_key_uint(answer, "len", status->length);
   if (status->detail != NULL) atoll_put_key_text(answer, "detail", status->detail);
@@ -170,11 +172,11 @@ uint32_t atoll_device_answer(atoll_device *device, const uint8_t *packet, uint32
   const atoll_writer fresh = {answer + HEADER_BYTES, answer + ATOLL_PACKET_BYTES, false};
   atoll_writer writer = fresh;
   const atoll_command *command = find(atoll_be16(packet + 4), packet[7], op == OP_WRITE);
-  atoll_status status = smp_error(SMP_NOT_SUPPORTED);
+  atoll_status status = smp_error(SMP_ENOTSUP);
   if (command != NULL)
-    status = atoll_is_map(request) ? command->handle(device, request, &writer) : smp_error(SMP_INVALID);
-  if (status.rc == SMP_OK && writer.full) status = smp_error(SMP_TOO_LARGE);
-  if (status.rc != SMP_OK) {
+    status = atoll_is_map(request) ? command->handle(device, request, &writer) : smp_error(SMP_EINVAL);
+  if (status.rc == SMP_EOK && writer.full) status = smp_error(SMP_EMSGSIZE);
+  if (status.rc != SMP_EOK) {
     device->counters.refused++;
     writer = fresh;
     put_status(&writer, &status, version == 1);

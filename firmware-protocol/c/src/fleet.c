@@ -162,26 +162,8 @@ static void fail(atoll_fleet *fleet, const char *code, const char *detail) {
 
 /** The codes of README.md's table. */
 static void fail_with(atoll_fleet *fleet, const atoll_status *status) {
-  static const char *const names[] = {NULL,
-                                      "UNKNOWN",
-                                      "NO_SUCH_SLOT",
-                                      "NO_MODEL",
-                                      "IMAGE_INVALID",
-                                      "HASH_MISMATCH",
-                                      "WRONG_TARGET",
-                                      "IMAGE_TOO_LARGE",
-                                      "ARENA_TOO_SMALL",
-                                      "OPERATOR_MISSING",
-                                      "NOT_TESTED",
-                                      "SELF_TEST_FAILED",
-                                      "SIGNATURE_REQUIRED",
-                                      "NO_SUCH_TENSOR",
-                                      "OFFSET_NOT_VALID",
-                                      "SLOT_IN_USE",
-                                      "NOT_PENDING",
-                                      "SIGNATURE_INVALID",
-                                      "COUNTER_TOO_LOW"};
-  const bool known = status->group == GROUP_ATOLL && status->rc < sizeof names / sizeof names[0] && status->rc > 0;
+  static const char *const names[] = ATOLL_RC_NAMES;
+  const bool known = status->group == GROUP_ATOLL && status->rc > 0 && status->rc < sizeof names / sizeof names[0];
   fail(fleet, known ? names[status->rc] : "WRITE_FAILED", status->detail);
 }
 
@@ -244,7 +226,7 @@ static void take_block(atoll_fleet *fleet, uint32_t n, const uint8_t *data, uint
   device->compressed.under_way = false;
   if (!atoll_inflate(data, length, inflated, expected)) return;
   const atoll_status appended = atoll_append_image(device, inflated, expected);
-  if (appended.rc != SMP_OK) {
+  if (appended.rc != SMP_EOK) {
     rest(fleet);
     fail_with(fleet, &appended);
     return;
@@ -321,9 +303,9 @@ static void desire(atoll_fleet *fleet, atoll_bytes message) {
   }
   atoll_status begun = atoll_ok();
   if (desired.block_bytes > ATOLL_INFLATE_BYTES)
-    begun = atoll_error(ATOLL_IMAGE_INVALID, "blocks longer than this device takes");
+    begun = atoll_error(ATOLL_RC_IMAGE_INVALID, "blocks longer than this device takes");
   else begun = atoll_begin_image(device, desired.bytes);
-  if (begun.rc != SMP_OK) {
+  if (begun.rc != SMP_EOK) {
     fail_with(fleet, &begun);
     return;
   }
@@ -342,12 +324,12 @@ static void test(atoll_fleet *fleet) {
   atoll_self_test_result result;
   fleet->step = ATOLL_FLEET_RESTING;
   atoll_status status = atoll_self_test(device, slot, &result);
-  if (status.rc == SMP_OK && result.failed > 0) {
+  if (status.rc == SMP_EOK && result.failed > 0) {
     fail(fleet, "SELF_TEST_FAILED", NULL);
     return;
   }
-  if (status.rc == SMP_OK) status = atoll_activate(device, slot, (atoll_bytes){fleet->desired.sha, 32});
-  if (status.rc != SMP_OK) {
+  if (status.rc == SMP_EOK) status = atoll_activate(device, slot, (atoll_bytes){fleet->desired.sha, 32});
+  if (status.rc != SMP_EOK) {
     (void)atoll_load_active(device);
     fail_with(fleet, &status);
     return;
@@ -382,26 +364,26 @@ static void prove(atoll_fleet *fleet) {
   atoll_measured measured = {.runs = MEASURED_RUNS};
   fleet->step = ATOLL_FLEET_RESTING;
   const uint8_t active = device->store.active;
-  atoll_status status = active == ATOLL_NO_SLOT ? atoll_error(ATOLL_NO_MODEL, "no model is active")
+  atoll_status status = active == ATOLL_NO_SLOT ? atoll_error(ATOLL_RC_NO_MODEL, "no model is active")
                                                 : atoll_self_test(device, active, &tested);
-  if (status.rc == SMP_OK && tested.failed > 0) status = atoll_error(ATOLL_SELF_TEST_FAILED, NULL);
-  if (status.rc != SMP_OK) {
+  if (status.rc == SMP_EOK && tested.failed > 0) status = atoll_error(ATOLL_RC_SELF_TEST_FAILED, NULL);
+  if (status.rc != SMP_EOK) {
     give_up(fleet, &status);
     return;
   }
   // A model whose inputs cannot be generated has no challenge.
-  measured.has_crc = atoll_challenge(device, fleet->desired.seed, CHALLENGE_SAMPLES, NULL, &measured.crc).rc == SMP_OK;
+  measured.has_crc = atoll_challenge(device, fleet->desired.seed, CHALLENGE_SAMPLES, NULL, &measured.crc).rc == SMP_EOK;
   const uint32_t output_bytes = atoll_output_bytes(device->inference);
   if (fleet->desired.outputs && measured.has_crc && output_bytes > 0) {
     const uint32_t fit = OUTPUT_BYTES / output_bytes, samples = fit < CHALLENGE_SAMPLES ? fit : CHALLENGE_SAMPLES;
     uint32_t crc;
-    if (samples > 0 && atoll_challenge(device, fleet->desired.seed, samples, outputs, &crc).rc == SMP_OK)
+    if (samples > 0 && atoll_challenge(device, fleet->desired.seed, samples, outputs, &crc).rc == SMP_EOK)
       measured.outputs = (atoll_bytes){outputs, samples * output_bytes};
   }
-  for (uint32_t i = 0; i < MEASURED_RUNS && status.rc == SMP_OK; i++)
-    if (!atoll_invoke(device, false, &ticks[i])) status = atoll_error(ATOLL_UNKNOWN, atoll_invoke_failed);
-  if (status.rc == SMP_OK && !atoll_confirm(device)) status = file_error(FILE_WRITE_FAILED);
-  if (status.rc != SMP_OK) {
+  for (uint32_t i = 0; i < MEASURED_RUNS && status.rc == SMP_EOK; i++)
+    if (!atoll_invoke(device, false, &ticks[i])) status = atoll_error(ATOLL_RC_UNKNOWN, atoll_invoke_failed);
+  if (status.rc == SMP_EOK && !atoll_confirm(device)) status = file_error(FILE_WRITE_FAILED);
+  if (status.rc != SMP_EOK) {
     give_up(fleet, &status);
     return;
   }

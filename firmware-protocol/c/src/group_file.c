@@ -26,7 +26,7 @@ static atoll_status upload_compressed(atoll_device *device, uint32_t off, atoll_
   const uint32_t received = compressed->under_way ? compressed->received : 0;
   if (!compressed->under_way || off != received) return wrong_offset(received);
   const atoll_status status = atoll_compressed_take(device, data.at, data.length);
-  if (status.rc != SMP_OK) compressed->under_way = false;
+  if (status.rc != SMP_EOK) compressed->under_way = false;
   return status;
 }
 #else
@@ -39,7 +39,7 @@ static bool is_compressed(atoll_bytes name) {
 static atoll_status upload_plain(atoll_device *device, uint32_t off, atoll_bytes data, uint32_t length) {
   if (off == 0) {
     const atoll_status begun = atoll_begin_image(device, length);
-    if (begun.rc != SMP_OK) return begun;
+    if (begun.rc != SMP_EOK) return begun;
   }
   const uint32_t end = device->store.slots[atoll_store_inactive(&device->store)].bytes;
   return off == end ? atoll_append_image(device, data.at, data.length) : wrong_offset(end);
@@ -56,7 +56,7 @@ static atoll_status upload(atoll_device *device, atoll_bytes request, atoll_writ
   uint32_t off, length = UINT32_MAX;
   if (!atoll_map_text(request, "name", &name) || !atoll_map_bytes(request, "data", &data) ||
       !atoll_map_uint(request, "off", &off))
-    return smp_error(SMP_INVALID);
+    return smp_error(SMP_EINVAL);
   (void)atoll_map_uint(request, "len", &length);
   atoll_status status;
 #if ATOLL_INFLATE_BYTES > 0
@@ -65,7 +65,7 @@ static atoll_status upload(atoll_device *device, atoll_bytes request, atoll_writ
 #endif
       if (atoll_text_is(name, inactive_file)) status = upload_plain(device, off, data, length);
   else status = file_error(atoll_text_is(name, active_file) ? FILE_READ_ONLY : FILE_NOT_FOUND);
-  if (status.rc != SMP_OK) return status;
+  if (status.rc != SMP_EOK) return status;
   atoll_put_map(answer, 1);
   atoll_put_key_uint(answer, "off", off + data.length);
   return atoll_ok();
@@ -74,11 +74,11 @@ static atoll_status upload(atoll_device *device, atoll_bytes request, atoll_writ
 static atoll_status download(atoll_device *device, atoll_bytes request, atoll_writer *answer) {
   atoll_bytes name;
   uint32_t off;
-  if (!atoll_map_text(request, "name", &name) || !atoll_map_uint(request, "off", &off)) return smp_error(SMP_INVALID);
+  if (!atoll_map_text(request, "name", &name) || !atoll_map_uint(request, "off", &off)) return smp_error(SMP_EINVAL);
   const uint8_t slot = slot_of(device, name);
   if (slot == ATOLL_NO_SLOT) return file_error(FILE_NOT_FOUND);
   const uint32_t end = device->store.slots[slot].bytes;
-  if (off > end) return file_error(FILE_OFFSET_LARGER);
+  if (off > end) return file_error(FILE_OFFSET_LARGER_THAN_FILE);
   const uint32_t length = end - off < ATOLL_CHUNK_BYTES ? end - off : ATOLL_CHUNK_BYTES;
   atoll_put_map(answer, off == 0 ? 3 : 2);
   atoll_put_key_uint(answer, "off", off);
@@ -91,7 +91,7 @@ static atoll_status download(atoll_device *device, atoll_bytes request, atoll_wr
 
 static atoll_status status_of(atoll_device *device, atoll_bytes request, atoll_writer *answer) {
   atoll_bytes name;
-  if (!atoll_map_text(request, "name", &name)) return smp_error(SMP_INVALID);
+  if (!atoll_map_text(request, "name", &name)) return smp_error(SMP_EINVAL);
   uint32_t length = 0;
   if (!is_compressed(name)) {
     const uint8_t slot = slot_of(device, name);
@@ -127,7 +127,7 @@ static void take_crc(void *into, const uint8_t *bytes, uint32_t length) {
 static atoll_status hash(atoll_device *device, atoll_bytes request, atoll_writer *answer) {
   atoll_bytes name, type;
   uint32_t off = 0, length = UINT32_MAX;
-  if (!atoll_map_text(request, "name", &name)) return smp_error(SMP_INVALID);
+  if (!atoll_map_text(request, "name", &name)) return smp_error(SMP_EINVAL);
   const uint8_t slot = slot_of(device, name);
   if (slot == ATOLL_NO_SLOT) return file_error(FILE_NOT_FOUND);
   (void)atoll_map_uint(request, "off", &off);
@@ -137,7 +137,7 @@ static atoll_status hash(atoll_device *device, atoll_bytes request, atoll_writer
     return file_error(FILE_HASH_NOT_FOUND);
   const uint32_t end = device->store.slots[slot].bytes;
   if (end == 0) return file_error(FILE_EMPTY);
-  if (off > end) return file_error(FILE_OFFSET_LARGER);
+  if (off > end) return file_error(FILE_OFFSET_LARGER_THAN_FILE);
   if (length > end - off) length = end - off;
   atoll_put_map(answer, off == 0 ? 3 : 4);
   atoll_put_key_text(answer, "type", crc ? "crc32" : "sha256");

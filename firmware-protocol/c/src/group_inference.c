@@ -11,14 +11,14 @@ static atoll_status write_input(atoll_device *device, atoll_bytes request, atoll
   atoll_bytes data;
   if (!atoll_map_uint(request, "input", &index) || !atoll_map_uint(request, "off", &off) ||
       !atoll_map_bytes(request, "data", &data))
-    return smp_error(SMP_INVALID);
+    return smp_error(SMP_EINVAL);
   const atoll_status loaded = atoll_load_active(device);
-  if (loaded.rc != SMP_OK) return loaded;
+  if (loaded.rc != SMP_EOK) return loaded;
   if (index >= inference->input_count(inference->context))
-    return atoll_error(ATOLL_NO_SUCH_TENSOR, "the model has no such input");
+    return atoll_error(ATOLL_RC_NO_SUCH_TENSOR, "the model has no such input");
   const atoll_tensor tensor = inference->input(inference->context, index);
   if (off > tensor.bytes || data.length > tensor.bytes - off)
-    return atoll_error(ATOLL_OFFSET_NOT_VALID, "outside the input");
+    return atoll_error(ATOLL_RC_OFFSET_NOT_VALID, "outside the input");
   memcpy(tensor.data + off, data.at, data.length);
   atoll_put_map(answer, 1);
   atoll_put_key_uint(answer, "off", off + data.length);
@@ -31,13 +31,13 @@ static atoll_status run(atoll_device *device, atoll_bytes request, atoll_writer 
   (void)atoll_map_uint(request, "n", &n);
   (void)atoll_map_bool(request, "stream", &stream);
   const atoll_status loaded = atoll_load_active(device);
-  if (loaded.rc != SMP_OK) return loaded;
+  if (loaded.rc != SMP_EOK) return loaded;
   if (n > ATOLL_RUNS) n = ATOLL_RUNS;
-  if (n == 0) return smp_error(SMP_INVALID);
+  if (n == 0) return smp_error(SMP_EINVAL);
   uint32_t total = 0;
   for (uint32_t i = 0; i < n; i++) {
     uint32_t ticks;
-    if (!atoll_invoke(device, stream, &ticks)) return atoll_error(ATOLL_UNKNOWN, atoll_invoke_failed);
+    if (!atoll_invoke(device, stream, &ticks)) return atoll_error(ATOLL_RC_UNKNOWN, atoll_invoke_failed);
     total += ticks;
   }
   atoll_put_map(answer, 2);
@@ -50,13 +50,13 @@ static atoll_status read_output(atoll_device *device, atoll_bytes request, atoll
   const atoll_inference *inference = device->inference;
   uint32_t index, off;
   if (!atoll_map_uint(request, "output", &index) || !atoll_map_uint(request, "off", &off))
-    return smp_error(SMP_INVALID);
+    return smp_error(SMP_EINVAL);
   const atoll_status loaded = atoll_load_active(device);
-  if (loaded.rc != SMP_OK) return loaded;
+  if (loaded.rc != SMP_EOK) return loaded;
   if (index >= inference->output_count(inference->context))
-    return atoll_error(ATOLL_NO_SUCH_TENSOR, "the model has no such output");
+    return atoll_error(ATOLL_RC_NO_SUCH_TENSOR, "the model has no such output");
   const atoll_tensor tensor = inference->output(inference->context, index);
-  if (off > tensor.bytes) return atoll_error(ATOLL_OFFSET_NOT_VALID, "outside the output");
+  if (off > tensor.bytes) return atoll_error(ATOLL_RC_OFFSET_NOT_VALID, "outside the output");
   const uint32_t length = tensor.bytes - off < ATOLL_CHUNK_BYTES ? tensor.bytes - off : ATOLL_CHUNK_BYTES;
   atoll_put_map(answer, off == 0 ? 3 : 2);
   atoll_put_key_uint(answer, "off", off);
@@ -68,22 +68,22 @@ static atoll_status read_output(atoll_device *device, atoll_bytes request, atoll
 static atoll_status infer(atoll_device *device, atoll_bytes request, atoll_writer *answer) {
   const atoll_inference *inference = device->inference;
   atoll_bytes data;
-  if (!atoll_map_bytes(request, "data", &data)) return smp_error(SMP_INVALID);
+  if (!atoll_map_bytes(request, "data", &data)) return smp_error(SMP_EINVAL);
   bool stream = false;
   (void)atoll_map_bool(request, "stream", &stream);
   const atoll_status loaded = atoll_load_active(device);
-  if (loaded.rc != SMP_OK) return loaded;
+  if (loaded.rc != SMP_EOK) return loaded;
   const uint32_t sample_bytes = atoll_input_bytes(inference), result_bytes = atoll_output_bytes(inference);
   if (sample_bytes == 0 || data.length == 0 || data.length % sample_bytes != 0)
-    return atoll_error(ATOLL_OFFSET_NOT_VALID, "no whole number of samples");
+    return atoll_error(ATOLL_RC_OFFSET_NOT_VALID, "no whole number of samples");
   const uint32_t samples = data.length / sample_bytes;
   // The ticks precede the outputs, so each takes five bytes, as many as the longest needs.
   if ((uint64_t)samples * (result_bytes + 5) > ATOLL_CHUNK_BYTES)
-    return atoll_error(ATOLL_OFFSET_NOT_VALID, "the outputs of so many samples exceed an answer");
+    return atoll_error(ATOLL_RC_OFFSET_NOT_VALID, "the outputs of so many samples exceed an answer");
   atoll_put_map(answer, 2);
   atoll_put_text(answer, "data");
   uint8_t *outputs = atoll_put_bytes_room(answer, samples * result_bytes);
-  if (outputs == NULL) return smp_error(SMP_TOO_LARGE);
+  if (outputs == NULL) return smp_error(SMP_EMSGSIZE);
   atoll_put_text(answer, "ticks");
   atoll_put_array(answer, samples);
   for (uint32_t s = 0; s < samples; s++) {
@@ -93,7 +93,7 @@ static atoll_status infer(atoll_device *device, atoll_bytes request, atoll_write
       data.at += tensor.bytes;
     }
     uint32_t ticks;
-    if (!atoll_invoke(device, stream, &ticks)) return atoll_error(ATOLL_UNKNOWN, atoll_invoke_failed);
+    if (!atoll_invoke(device, stream, &ticks)) return atoll_error(ATOLL_RC_UNKNOWN, atoll_invoke_failed);
     for (uint32_t i = 0; i < inference->output_count(inference->context); i++) {
       const atoll_tensor tensor = inference->output(inference->context, i);
       memcpy(outputs, tensor.data, tensor.bytes);
@@ -109,7 +109,7 @@ static atoll_status profile(atoll_device *device, atoll_bytes request, atoll_wri
   uint32_t off = 0, code, ticks;
   (void)atoll_map_uint(request, "off", &off);
   const atoll_status loaded = atoll_load_active(device);
-  if (loaded.rc != SMP_OK) return loaded;
+  if (loaded.rc != SMP_EOK) return loaded;
   uint32_t count = 0;
   while (count < PROFILE_ENTRIES && off <= UINT32_MAX - count &&
          inference->profile_at(inference->context, off + count, &code, &ticks))

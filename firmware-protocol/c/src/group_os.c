@@ -6,7 +6,7 @@
 static atoll_status echo(atoll_device *device, atoll_bytes request, atoll_writer *answer) {
   (void)device;
   atoll_bytes text;
-  if (!atoll_map_text(request, "d", &text)) return smp_error(SMP_INVALID);
+  if (!atoll_map_text(request, "d", &text)) return smp_error(SMP_EINVAL);
   atoll_put_map(answer, 1);
   atoll_put_text(answer, "r");
   atoll_put_text_bytes(answer, text);
@@ -51,7 +51,7 @@ static atoll_status info(atoll_device *device, atoll_bytes request, atoll_writer
   static const char letters[] = "snrvbmpio";
   atoll_bytes format = {(const uint8_t *)"s", 1};
   atoll_reader given;
-  if (atoll_map_find(request, "format", &given) && !atoll_read_text(&given, &format)) return smp_error(SMP_INVALID);
+  if (atoll_map_find(request, "format", &given) && !atoll_read_text(&given, &format)) return smp_error(SMP_EINVAL);
   bool all = false;
   for (uint32_t i = 0; i < format.length; i++) {
     if (format.at[i] == 'a') all = true;
@@ -63,7 +63,7 @@ static atoll_status info(atoll_device *device, atoll_bytes request, atoll_writer
     if (!all && memchr(format.at, *letter, format.length) == NULL) continue;
     const char *field = info_field(device->system, *letter);
     const size_t bytes = strlen(field);
-    if (length + 1 + bytes > sizeof text) return smp_error(SMP_TOO_LARGE);
+    if (length + 1 + bytes > sizeof text) return smp_error(SMP_EMSGSIZE);
     if (length > 0) text[length++] = ' ';
     memcpy(text + length, field, bytes);
     length += bytes;
@@ -78,8 +78,8 @@ static const char stats_name[] = "atoll";
 
 static atoll_status stats_read(atoll_device *device, atoll_bytes request, atoll_writer *answer) {
   atoll_bytes name;
-  if (!atoll_map_text(request, "name", &name)) return smp_error(SMP_INVALID);
-  if (!atoll_text_is(name, stats_name)) return smp_error(SMP_NO_ENTRY);
+  if (!atoll_map_text(request, "name", &name)) return smp_error(SMP_EINVAL);
+  if (!atoll_text_is(name, stats_name)) return smp_error(SMP_ENOENT);
   const atoll_counters *counters = &device->counters;
   atoll_put_map(answer, 2);
   atoll_put_key_text(answer, "name", stats_name);
@@ -118,7 +118,7 @@ typedef struct group_name {
 
 static const group_name groups[] = {
     {GROUP_OS, "os mgmt"},     {GROUP_STATS, "stat mgmt"}, {GROUP_FILE, "fs mgmt"},
-    {GROUP_ENUM, "enum mgmt"}, {GROUP_ATOLL, "atoll"},
+    {GROUP_ENUMERATION, "enum mgmt"}, {GROUP_ATOLL, "atoll"},
 };
 enum { GROUPS = sizeof groups / sizeof groups[0] };
 
@@ -144,8 +144,8 @@ static atoll_status enum_single(atoll_device *device, atoll_bytes request, atoll
   (void)device;
   uint32_t index = 0;
   atoll_reader given;
-  if (atoll_map_find(request, "index", &given) && !atoll_read_uint(&given, &index)) return smp_error(SMP_INVALID);
-  if (index >= GROUPS) return (atoll_status){.group = GROUP_ENUM, .rc = ENUM_INDEX_TOO_LARGE};
+  if (atoll_map_find(request, "index", &given) && !atoll_read_uint(&given, &index)) return smp_error(SMP_EINVAL);
+  if (index >= GROUPS) return (atoll_status){.group = GROUP_ENUMERATION, .rc = ENUM_INDEX_TOO_LARGE};
   const bool end = index == GROUPS - 1;
   atoll_put_map(answer, end ? 2 : 1);
   atoll_put_key_uint(answer, "group", groups[index].id);
@@ -183,9 +183,9 @@ static atoll_status enum_details(atoll_device *device, atoll_bytes request, atol
 }
 
 const atoll_command atoll_enum_commands[] = {
-    {GROUP_ENUM, 0, false, enum_count},
-    {GROUP_ENUM, 1, false, enum_list},
-    {GROUP_ENUM, 2, false, enum_single},
-    {GROUP_ENUM, 3, false, enum_details},
+    {GROUP_ENUMERATION, 0, false, enum_count},
+    {GROUP_ENUMERATION, 1, false, enum_list},
+    {GROUP_ENUMERATION, 2, false, enum_single},
+    {GROUP_ENUMERATION, 3, false, enum_details},
     {0},
 };

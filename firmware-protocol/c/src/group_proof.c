@@ -59,18 +59,18 @@ atoll_status atoll_self_test(atoll_device *device, uint8_t slot, atoll_self_test
   *result = (atoll_self_test_result){0};
   atoll_image image;
   const atoll_status loaded = atoll_load_slot(device, slot, &image);
-  if (loaded.rc != SMP_OK) return loaded;
+  if (loaded.rc != SMP_EOK) return loaded;
   atoll_reader reader;
   (void)atoll_image_vectors(&image, &reader, &result->vectors);
   for (uint32_t i = 0; i < result->vectors; i++) {
     uint32_t seed, ticks;
     atoll_bytes expected;
     if (!atoll_image_vector(&reader, &seed, &expected))
-      return atoll_error(ATOLL_IMAGE_INVALID, "a vector is not whole");
+      return atoll_error(ATOLL_RC_IMAGE_INVALID, "a vector is not whole");
     uint32_t state = atoll_draw_begin(seed);
     if (!draw_inputs(inference, &state))
-      return atoll_error(ATOLL_NO_SUCH_TENSOR, "inputs of this model cannot be drawn");
-    if (!atoll_invoke(device, false, &ticks)) return atoll_error(ATOLL_UNKNOWN, atoll_invoke_failed);
+      return atoll_error(ATOLL_RC_NO_SUCH_TENSOR, "inputs of this model cannot be drawn");
+    if (!atoll_invoke(device, false, &ticks)) return atoll_error(ATOLL_RC_UNKNOWN, atoll_invoke_failed);
     comparison compared = {0};
     const bool whole = compare(inference, expected, image.max_lsb, &compared);
     if (!whole || (uint64_t)compared.within * 1000000 < (uint64_t)compared.elements * image.min_share_ppm)
@@ -88,10 +88,10 @@ atoll_status atoll_self_test(atoll_device *device, uint8_t slot, atoll_self_test
 static atoll_status self_test(atoll_device *device, atoll_bytes request, atoll_writer *answer) {
   uint8_t slot;
   const atoll_status named = atoll_named_slot(request, &slot);
-  if (named.rc != SMP_OK) return named;
+  if (named.rc != SMP_EOK) return named;
   atoll_self_test_result result;
   const atoll_status tested = atoll_self_test(device, slot, &result);
-  if (tested.rc != SMP_OK) return tested;
+  if (tested.rc != SMP_EOK) return tested;
   atoll_put_map(answer, 5);
   atoll_put_key_uint(answer, "vectors", result.vectors);
   atoll_put_key_uint(answer, "failed", result.failed);
@@ -108,8 +108,8 @@ atoll_status atoll_challenge(atoll_device *device, uint32_t seed, uint32_t sampl
   for (uint32_t s = 0; s < samples; s++) {
     uint32_t ticks;
     if (!draw_inputs(inference, &state))
-      return atoll_error(ATOLL_NO_SUCH_TENSOR, "inputs of this model cannot be drawn");
-    if (!atoll_invoke(device, false, &ticks)) return atoll_error(ATOLL_UNKNOWN, atoll_invoke_failed);
+      return atoll_error(ATOLL_RC_NO_SUCH_TENSOR, "inputs of this model cannot be drawn");
+    if (!atoll_invoke(device, false, &ticks)) return atoll_error(ATOLL_RC_UNKNOWN, atoll_invoke_failed);
     for (uint32_t i = 0; i < inference->output_count(inference->context); i++) {
       const atoll_tensor tensor = inference->output(inference->context, i);
       *crc = atoll_crc32(*crc, tensor.data, tensor.bytes);
@@ -127,24 +127,24 @@ static atoll_status challenge(atoll_device *device, atoll_bytes request, atoll_w
   atoll_reader value;
   bool wanted = false;
   if (!atoll_map_uint(request, "seed", &seed) || !atoll_map_uint(request, "n", &n) || n == 0)
-    return smp_error(SMP_INVALID);
+    return smp_error(SMP_EINVAL);
   if (atoll_map_find(request, "outputs", &value)) (void)atoll_read_bool(&value, &wanted);
   const atoll_status loaded = atoll_load_active(device);
-  if (loaded.rc != SMP_OK) return loaded;
+  if (loaded.rc != SMP_EOK) return loaded;
   const uint32_t bytes = atoll_output_bytes(inference);
   if (n > ATOLL_RUNS) n = ATOLL_RUNS;
   if (wanted && n > ATOLL_CHUNK_BYTES / bytes) n = ATOLL_CHUNK_BYTES / bytes;
-  if (n == 0) return atoll_error(ATOLL_OFFSET_NOT_VALID, "the outputs of one sample exceed an answer");
+  if (n == 0) return atoll_error(ATOLL_RC_OFFSET_NOT_VALID, "the outputs of one sample exceed an answer");
   atoll_put_map(answer, wanted ? 3 : 2);
   atoll_put_key_uint(answer, "n", n);
   uint8_t *room = NULL;
   if (wanted) {
     atoll_put_text(answer, "outputs");
     room = atoll_put_bytes_room(answer, n * bytes);
-    if (room == NULL) return smp_error(SMP_TOO_LARGE);
+    if (room == NULL) return smp_error(SMP_EMSGSIZE);
   }
   const atoll_status run = atoll_challenge(device, seed, n, room, &crc);
-  if (run.rc != SMP_OK) return run;
+  if (run.rc != SMP_EOK) return run;
   atoll_put_key_uint(answer, "crc", crc);
   return atoll_ok();
 }

@@ -80,21 +80,21 @@ static bool is_sha(atoll_store *store, uint8_t slot, atoll_bytes sha) {
 
 atoll_status atoll_named_slot(atoll_bytes request, uint8_t *slot) {
   uint32_t index;
-  if (!atoll_map_uint(request, "slot", &index)) return smp_error(SMP_INVALID);
-  if (index > 1) return atoll_error(ATOLL_NO_SUCH_SLOT, "there are slots 0 and 1");
+  if (!atoll_map_uint(request, "slot", &index)) return smp_error(SMP_EINVAL);
+  if (index > 1) return atoll_error(ATOLL_RC_NO_SUCH_SLOT, "there are slots 0 and 1");
   *slot = (uint8_t)index;
   return atoll_ok();
 }
 
 atoll_status atoll_activate(atoll_device *device, uint8_t slot, atoll_bytes sha) {
   atoll_store *store = &device->store;
-  if (store->slots[slot].bytes == 0) return atoll_error(ATOLL_NO_MODEL, "the slot is empty");
-  if (!is_sha(store, slot, sha)) return atoll_error(ATOLL_HASH_MISMATCH, "the slot holds another image");
+  if (store->slots[slot].bytes == 0) return atoll_error(ATOLL_RC_NO_MODEL, "the slot is empty");
+  if (!is_sha(store, slot, sha)) return atoll_error(ATOLL_RC_HASH_MISMATCH, "the slot holds another image");
   atoll_image image;
   const atoll_status loaded = atoll_load_slot(device, slot, &image);
-  if (loaded.rc != SMP_OK) return loaded;
+  if (loaded.rc != SMP_EOK) return loaded;
   if (image.vector_count > 0 && !store->slots[slot].tested)
-    return atoll_error(ATOLL_NOT_TESTED, "the image has self-test vectors and has not passed them");
+    return atoll_error(ATOLL_RC_NOT_TESTED, "the image has self-test vectors and has not passed them");
   if (slot != store->active) {
     if (!atoll_store_activate(store, slot)) return file_error(FILE_WRITE_FAILED);
     device->activated_ms = device->system->now_ms(device->system->context);
@@ -106,10 +106,10 @@ static atoll_status activate(atoll_device *device, atoll_bytes request, atoll_wr
   atoll_bytes sha;
   uint8_t slot;
   const atoll_status named = atoll_named_slot(request, &slot);
-  if (named.rc != SMP_OK) return named;
-  if (!atoll_map_bytes(request, "sha", &sha)) return smp_error(SMP_INVALID);
+  if (named.rc != SMP_EOK) return named;
+  if (!atoll_map_bytes(request, "sha", &sha)) return smp_error(SMP_EINVAL);
   const atoll_status activated = atoll_activate(device, slot, sha);
-  if (activated.rc != SMP_OK) return activated;
+  if (activated.rc != SMP_EOK) return activated;
   atoll_put_map(answer, 1);
   atoll_put_key_uint(answer, "arena", device->inference->arena_used(device->inference->context));
   return atoll_ok();
@@ -117,10 +117,10 @@ static atoll_status activate(atoll_device *device, atoll_bytes request, atoll_wr
 
 static atoll_status confirm(atoll_device *device, atoll_bytes request, atoll_writer *answer) {
   atoll_bytes sha;
-  if (!atoll_map_bytes(request, "sha", &sha)) return smp_error(SMP_INVALID);
-  if (device->store.active == ATOLL_NO_SLOT) return atoll_error(ATOLL_NO_MODEL, "no model is active");
+  if (!atoll_map_bytes(request, "sha", &sha)) return smp_error(SMP_EINVAL);
+  if (device->store.active == ATOLL_NO_SLOT) return atoll_error(ATOLL_RC_NO_MODEL, "no model is active");
   if (!is_sha(&device->store, device->store.active, sha))
-    return atoll_error(ATOLL_HASH_MISMATCH, "another model is active");
+    return atoll_error(ATOLL_RC_HASH_MISMATCH, "another model is active");
   if (!atoll_confirm(device)) return file_error(FILE_WRITE_FAILED);
   atoll_put_map(answer, 0);
   return atoll_ok();
@@ -129,9 +129,9 @@ static atoll_status confirm(atoll_device *device, atoll_bytes request, atoll_wri
 static atoll_status erase(atoll_device *device, atoll_bytes request, atoll_writer *answer) {
   uint8_t slot;
   const atoll_status named = atoll_named_slot(request, &slot);
-  if (named.rc != SMP_OK) return named;
+  if (named.rc != SMP_EOK) return named;
   if (atoll_store_in_use(&device->store, slot))
-    return atoll_error(ATOLL_SLOT_IN_USE, "the slot is active, or what the device falls back to");
+    return atoll_error(ATOLL_RC_SLOT_IN_USE, "the slot is active, or what the device falls back to");
   if (device->loaded == slot) device->loaded = ATOLL_NO_SLOT;
   if (!atoll_store_begin(&device->store, slot, 0)) return file_error(FILE_WRITE_FAILED);
   atoll_put_map(answer, 0);

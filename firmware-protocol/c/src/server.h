@@ -4,39 +4,8 @@
 
 #include "cbor.h"
 #include "image.h"
+#include "status.h"
 #include "store.h"
-
-enum { GROUP_OS = 0, GROUP_STATS = 2, GROUP_FILE = 8, GROUP_ENUM = 10, GROUP_ATOLL = 16724 };
-
-/** Errors of the protocol itself. */
-enum { SMP_OK = 0, SMP_UNKNOWN = 1, SMP_INVALID = 3, SMP_NO_ENTRY = 5, SMP_TOO_LARGE = 7, SMP_NOT_SUPPORTED = 8 };
-/** Errors of the OS and the enumeration group. */
-enum { OS_INVALID_FORMAT = 2, ENUM_INDEX_TOO_LARGE = 4 };
-/** Errors of the file group. */
-enum {
-  FILE_NOT_FOUND = 3, FILE_WRITE_FAILED = 10, FILE_OFFSET_NOT_VALID = 11, FILE_OFFSET_LARGER = 12,
-  FILE_HASH_NOT_FOUND = 13, FILE_READ_ONLY = 15, FILE_EMPTY = 16
-};
-/** Errors of group 16724 (README.md). */
-enum {
-  ATOLL_UNKNOWN = 1,
-  ATOLL_NO_SUCH_SLOT = 2,
-  ATOLL_NO_MODEL = 3,
-  ATOLL_IMAGE_INVALID = 4,
-  ATOLL_HASH_MISMATCH = 5,
-  ATOLL_WRONG_TARGET = 6,
-  ATOLL_IMAGE_TOO_LARGE = 7,
-  ATOLL_ARENA = 8,
-  ATOLL_OPERATOR = 9,
-  ATOLL_NOT_TESTED = 10,
-  ATOLL_SELF_TEST_FAILED = 11,
-  ATOLL_SIGNATURE_REQUIRED = 12,
-  ATOLL_NO_SUCH_TENSOR = 13,
-  ATOLL_OFFSET_NOT_VALID = 14,
-  ATOLL_SLOT_IN_USE = 15,
-  ATOLL_SIGNATURE_INVALID = 17,
-  ATOLL_COUNTER_TOO_LOW = 18,
-};
 
 /** The result of a handler, besides the map that it wrote. */
 typedef struct atoll_status {
@@ -50,7 +19,7 @@ typedef struct atoll_status {
   uint32_t length;
 } atoll_status;
 
-static inline atoll_status atoll_ok(void) { return (atoll_status){.group = -1, .rc = SMP_OK}; }
+static inline atoll_status atoll_ok(void) { return (atoll_status){.group = -1, .rc = SMP_EOK}; }
 static inline atoll_status smp_error(uint32_t rc) { return (atoll_status){.group = -1, .rc = rc}; }
 static inline atoll_status os_error(uint32_t rc) { return (atoll_status){.group = GROUP_OS, .rc = rc}; }
 static inline atoll_status file_error(uint32_t rc) { return (atoll_status){.group = GROUP_FILE, .rc = rc}; }
