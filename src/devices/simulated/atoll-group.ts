@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { equalBytes, sha256 } from '../../base/hashes.js';
 import { budgetOf } from '../../targets/index.js';
-import { agreementOf } from '../bundle/index.js';
+import { agreementOf, decodeSlotImage } from '../bundle/index.js';
 import { atollCommands } from '../protocol/index.js';
 import { tickHz } from './device-engine.js';
 import { type DeviceState, slotBytesOf } from './device-state.js';
@@ -52,15 +52,13 @@ function stateHandlers(device: DeviceState): Handler[] {
       if (!equalBytes(sha256(slot.bytes), sha))
         throw atollStatusError('HASH_MISMATCH', `slot ${index} contains another image`);
       const loaded = await device.load(slot);
-      if ((loaded.image.trailer?.vectors.length ?? 0) > 0 && !slot.tested)
-        throw atollStatusError('NOT_TESTED', 'the image has self-test vectors and has not passed them');
-      if (!slot.active) slots.activate(slot);
+      slots.activate(slot, loaded.image.trailer?.vectors.length ?? 0);
       device.useModel(loaded);
       return { arena: loaded.execution.arenaBytes };
     }),
     handler(atollCommands.confirm, ({ sha }) => {
       const { active } = slots;
-      slots.confirm(sha, device.hasKey && active !== null ? counterOf(active) : 0);
+      slots.confirm(sha, device.hasKey && active !== null ? counterOf(decodeSlotImage(active.bytes)) : 0);
       return {};
     }),
     handler(atollCommands.erase, ({ slot }) => {

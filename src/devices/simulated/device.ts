@@ -12,7 +12,7 @@ import { LoadedModel } from './loaded-model.js';
 import { osHandlers } from './os-group.js';
 import { SmpServer } from './server.js';
 import { simulatedEngine } from './simulated-engine.js';
-import { type Slot, Slots } from './slots.js';
+import { counterOf, type Slot, Slots } from './slots.js';
 import { statsHandlers } from './stats-group.js';
 import { atollStatusError, StatusError } from './status-error.js';
 import { Tensors } from './tensors.js';
@@ -124,23 +124,10 @@ export class ServedDevice implements DeviceState {
 
   /** Serves a transport of which this is the device's end. */
   serve(device: Transport): void {
-    let held: Uint8Array | null = null;
     const session: Session = { tensors: null };
     this.connections.add(device);
     device.onClose = () => this.connections.delete(device);
-    const reply = (answer: Uint8Array | null): void => {
-      if (answer === null) return;
-      const unlucky = this.faults.strikesAnswer();
-      if (unlucky && this.faults.has('lost-response')) return;
-      if (unlucky && this.faults.has('late-response')) {
-        held = answer;
-        return;
-      }
-      void device.send(answer).catch(() => undefined);
-      if (held !== null) void device.send(held).catch(() => undefined);
-      if (unlucky && this.faults.has('duplicate-response')) void device.send(answer).catch(() => undefined);
-      held = null;
-    };
+    const reply = this.faults.responder((answer) => void device.send(answer).catch(() => undefined));
     device.onPacket = (packet) => void this.answer(packet, session).then(reply);
   }
 
@@ -188,7 +175,10 @@ export class ServedDevice implements DeviceState {
 
   async load(slot: Slot): Promise<LoadedModel> {
     const loaded = await LoadedModel.load(slot.bytes, this.target, this.engine);
-    if (this.hasKey) requireTrust(loaded.image, this.options.keys ?? [], slot.active ? 0 : this.slots.floor);
+    if (this.hasKey) {
+      requireTrust(loaded.image, this.options.keys ?? []);
+      this.slots.requireCounter(slot, counterOf(loaded.image));
+    }
     return loaded;
   }
 

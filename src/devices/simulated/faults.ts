@@ -1,6 +1,7 @@
 // Named faults of simulated devices, to test how the host handles them.
 
 import { fail } from '../../base/errors.js';
+import { fileError } from './status-error.js';
 
 export const faultNames = [
   'lost-response',
@@ -42,21 +43,51 @@ export class Faults {
 
   constructor(private readonly names: ReadonlySet<FaultName>) {}
 
-  has(name: FaultName): boolean {
+  private has(name: FaultName): boolean {
     return this.names.has(name);
   }
 
   /** True for the first call only, and only if the fault is set. */
-  once(name: FaultName): boolean {
+  private once(name: FaultName): boolean {
     if (!this.has(name) || this.done.has(name)) return false;
     this.done.add(name);
     return true;
   }
 
-  /** Whether this response is affected. */
-  strikesAnswer(): boolean {
-    this.answers += 1;
-    return this.answers % struck === 0;
+  /** Sends responses as the line of this device lets them through. @param send for one connection */
+  responder(send: (answer: Uint8Array) => void): (answer: Uint8Array | null) => void {
+    let held: Uint8Array | null = null;
+    return (answer) => {
+      if (answer === null) return;
+      this.answers += 1;
+      const strikes = this.answers % struck === 0;
+      if (strikes && this.has('lost-response')) return;
+      if (strikes && this.has('late-response')) {
+        held = answer;
+        return;
+      }
+      send(answer);
+      if (held !== null) send(held);
+      if (strikes && this.has('duplicate-response')) send(answer);
+      held = null;
+    };
+  }
+
+  /** What is stored of a chunk. @param late whether it lies in the second half of the image. @throws StatusError */
+  stored(data: Uint8Array, late: boolean): Uint8Array {
+    if (late && this.has('full-volume')) throw fileError('WRITE_FAILED');
+    return late && this.once('short-write') ? new Uint8Array([...data.subarray(0, -1), 0]) : data;
+  }
+
+  /** What happens to the device after it has stored a chunk. */
+  afterStoring(late: boolean): 'reset' | 'unplug' | null {
+    if (late && this.once('reboot-mid-upload')) return 'reset';
+    return late && this.once('unplug') ? 'unplug' : null;
+  }
+
+  /** The bytes that the device hashes. */
+  hashed(data: Uint8Array): Uint8Array {
+    return this.has('wrong-hash') ? data.map((byte, i) => (i === 0 ? byte ^ 1 : byte)) : data;
   }
 
   /** Changes the lines of a response on their way over a console. */

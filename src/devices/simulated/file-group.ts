@@ -30,7 +30,7 @@ export function fileHandlers(device: DeviceState): Handler[] {
       if (slot.bytes.byteLength === 0) throw fileError('FILE_EMPTY');
       if (off > slot.bytes.byteLength) throw fileError('OFFSET_LARGER_THAN_FILE');
       const asked = slot.bytes.subarray(off, len === undefined ? undefined : off + len);
-      const part = device.faults.has('wrong-hash') ? asked.map((byte, i) => (i === 0 ? byte ^ 1 : byte)) : asked;
+      const part = device.faults.hashed(asked);
       if (type !== 'sha256' && type !== 'crc32') throw fileError('HASH_NOT_FOUND');
       const output = type === 'crc32' ? crc32(part) : new Uint8Array(createHash('sha256').update(part).digest());
       return { type, len: part.byteLength, output, ...(off === 0 ? {} : { off }) };

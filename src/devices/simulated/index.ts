@@ -4,9 +4,10 @@
 export { ServedDevice, type ServedDeviceOptions, SimulatedDevice, type SimulatedDeviceOptions } from './device.js';
 export { type DeviceEngine, type Execution, engineError, type Inference, tickHz } from './device-engine.js';
 export { type FaultName, faultNames, faultsNamed } from './faults.js';
-export { FleetDevice, type FleetPort } from './fleet/fleet-device.js';
+export { FleetDevice } from './fleet/fleet-device.js';
 export { type FleetFault, fleetFaultNames, fleetFaultsNamed } from './fleet/fleet-faults.js';
 export { ImageStore } from './fleet/image-store.js';
+export type { FleetPort } from './fleet/port.js';
 export { type FleetOptions, numberedIds, type ServedFleet, serveFleet } from './fleet/serve-fleet.js';
 export { type FaultRates, VirtualBroker, VirtualSession } from './fleet/virtual-broker.js';
 export { VirtualTime } from './fleet/virtual-time.js';

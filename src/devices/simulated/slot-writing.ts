@@ -2,7 +2,7 @@
 
 import { type DeviceState, slotBytesOf } from './device-state.js';
 import type { Slot } from './slots.js';
-import { atollStatusError, fileError } from './status-error.js';
+import { atollStatusError } from './status-error.js';
 
 /**
  * @param length of the image, if known
@@ -24,10 +24,9 @@ export function appendToSlot(device: DeviceState, slot: Slot, data: Uint8Array):
   const end = slot.bytes.byteLength + data.byteLength;
   const room = slotBytesOf(device.target);
   if (end > room) throw atollStatusError('IMAGE_TOO_LARGE', `the image exceeds a slot of ${room} bytes`);
-  const half = (device.expectedBytes ?? Number.POSITIVE_INFINITY) / 2;
-  if (end > half && device.faults.has('full-volume')) throw fileError('WRITE_FAILED');
-  const stored = end > half && device.faults.once('short-write') ? new Uint8Array([...data.subarray(0, -1), 0]) : data;
-  device.slots.append(slot, stored);
-  if (end > half && device.faults.once('reboot-mid-upload')) device.reset();
-  if (end > half && device.faults.once('unplug')) device.unplug();
+  const late = end > (device.expectedBytes ?? Number.POSITIVE_INFINITY) / 2;
+  device.slots.append(slot, device.faults.stored(data, late));
+  const after = device.faults.afterStoring(late);
+  if (after === 'reset') device.reset();
+  if (after === 'unplug') device.unplug();
 }

@@ -1,7 +1,8 @@
-// The two slots in flash, which survive a reset. One is active; the other takes uploads.
+// The two slots in flash, which survive a reset. One is active; the other takes uploads. This is the state machine of
+// every device here, served, simulated or in a fleet: all rules about what may be written, activated and confirmed.
 
 import { equalBytes, sha256 } from '../../base/hashes.js';
-import { decodeSlotImage } from '../bundle/index.js';
+import { decodeSlotImage, type SlotImage } from '../bundle/index.js';
 import { atollStatusError } from './status-error.js';
 
 export interface Slot {
@@ -75,7 +76,17 @@ export class Slots {
       );
   }
 
-  activate(slot: Slot): void {
+  /** The minimum counter holds for images that are not active yet. @param counter of an image whose key is trusted */
+  requireCounter(slot: Slot, counter: number): void {
+    if (!slot.active && counter < this.floor)
+      throw atollStatusError('COUNTER_TOO_LOW', `the image has counter ${counter}; the minimum is ${this.floor}`);
+  }
+
+  /** @param vectors number of self-test vectors of the image */
+  activate(slot: Slot, vectors = 0): void {
+    if (vectors > 0 && !slot.tested)
+      throw atollStatusError('NOT_TESTED', 'the image has self-test vectors and has not passed them');
+    if (slot.active) return;
     // Returning to a confirmed model gives up the pending one, so that there is always a confirmed model to fall back
     // to.
     const back = slot.confirmed && !this.all.some((other) => other !== slot && other.confirmed);
@@ -118,8 +129,8 @@ export class Slots {
 }
 
 /** The counter in the image's manifest; 0 if there is none. */
-export function counterOf(slot: Slot): number {
-  return decodeSlotImage(slot.bytes).trailer?.manifest.counter ?? 0;
+export function counterOf({ trailer }: SlotImage): number {
+  return trailer?.manifest.counter ?? 0;
 }
 
 /** SHA-256 of the model in a slot; null if the slot is empty. */

@@ -8,11 +8,11 @@ import { evaluate, modelWarnings, type Runner } from '../../../evaluate/index.js
 import { isStateful } from '../../../simulator/index.js';
 import type { Target } from '../../../targets/index.js';
 import { agreementOf, decodeSlotImage, type Trailer, type VerifyingKey } from '../../bundle/index.js';
-import { challengeSamples, reportedOutputBytes, statusName } from '../../protocol/index.js';
+import { challengeSamples, reportedOutputBytes } from '../../protocol/index.js';
 import { type DeviceEngine, tickHz } from '../device-engine.js';
 import { LoadedModel } from '../loaded-model.js';
 import { simulatedEngine } from '../simulated-engine.js';
-import { StatusError } from '../status-error.js';
+import { codeOf, detailOf, StatusError } from '../status-error.js';
 import { requireTrust } from '../trust.js';
 
 /** The result of testing an image. */
@@ -86,8 +86,9 @@ export class ImageStore {
     return this.contentsOf(image).model;
   }
 
+  /** The counter in the image's manifest; 0 for a device without keys, which trusts none. */
   counter(image: Uint8Array): number {
-    return this.contentsOf(image).trailer?.manifest.counter ?? 0;
+    return this.keys.length === 0 ? 0 : (this.contentsOf(image).trailer?.manifest.counter ?? 0);
   }
 
   verdict(image: Uint8Array): Ready<SelfTestResult> {
@@ -143,7 +144,7 @@ export class ImageStore {
   private async judge(image: Uint8Array): Promise<SelfTestResult> {
     try {
       const loaded = await this.load(image);
-      if (this.keys.length > 0) requireTrust(loaded.image, this.keys, 0);
+      if (this.keys.length > 0) requireTrust(loaded.image, this.keys);
       const result = await loaded.selfTest(agreementOf(loaded.image.trailer?.manifest));
       return {
         refusal:
@@ -157,7 +158,7 @@ export class ImageStore {
       };
     } catch (error) {
       if (!(error instanceof StatusError)) throw error;
-      const refusal = { code: statusName(error.group, error.rc), detail: String(error.extra.detail ?? '') };
+      const refusal = { code: codeOf(error), detail: detailOf(error) };
       return { refusal, vectors: 0, failed: 0, arenaBytes: 0, reportedBytes: 0 };
     }
   }

@@ -12,9 +12,10 @@ import { acceptSmp, connectDevice, leaveBroker } from '../../transport/index.js'
 import { ServedDevice, SimulatedDevice, type SimulatedDeviceOptions } from '../device.js';
 import type { DeviceEngine } from '../device-engine.js';
 import type { PersistentSlots } from '../persistent-slots.js';
-import { FleetDevice, type FleetPort } from './fleet-device.js';
+import { FleetDevice } from './fleet-device.js';
 import type { FleetFault } from './fleet-faults.js';
 import { ImageStore } from './image-store.js';
+import type { FleetPort } from './port.js';
 
 export interface FleetOptions {
   readonly fleet: string;
