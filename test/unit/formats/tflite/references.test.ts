@@ -5,8 +5,11 @@ import {
   create,
   type Model,
   mainSubgraph,
+  type Operator,
   readModel,
+  type SubGraph,
   schema,
+  type Tensor,
   writeModel,
 } from '../../../../src/formats/tflite/index.js';
 import { denseModel } from '../../../support/models.js';
