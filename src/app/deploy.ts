@@ -54,8 +54,10 @@ export interface Project {
   readonly out: string;
 }
 
+/** The steps of a deployment, for progress. */
 export type DeployStep = 'evaluate float' | QuantizeStep | 'evaluate int8' | PushStep | 'evaluate on device';
 
+/** Limits on the model, and the usual ways to follow and to stop the work. */
 export interface DeployOptions {
   readonly onProgress?: OnProgress<DeployStep>;
   readonly signal?: AbortSignal;
@@ -65,6 +67,7 @@ export interface DeployOptions {
   readonly force?: boolean;
 }
 
+/** What each step of a deployment found. */
 export interface DeployResult {
   readonly name: string;
   readonly target: string;
@@ -90,7 +93,10 @@ export interface DeployResult {
   readonly warnings: readonly Warning[];
 }
 
-/** @throws PROJECT_INVALID, FILE_NOT_READABLE */
+/**
+ * Reads the `atoll.yaml` of a folder.
+ * @throws PROJECT_INVALID, FILE_NOT_READABLE
+ */
 export async function readProject(folder: string): Promise<Project> {
   const file = path.join(folder, 'atoll.yaml');
   const { value, faults } = parseYaml(await readText(file), projectSchema);
@@ -106,6 +112,7 @@ export async function readProject(folder: string): Promise<Project> {
 }
 
 /**
+ * Quantizes, checks, pushes and measures a model, and writes the files of each step.
  * @throws MODEL_DOES_NOT_FIT and GATE_FAILED before anything is sent; PUSH_SELF_TEST if the device computes other bits;
  * and the errors of each stage
  */

@@ -15,6 +15,7 @@ import { type Scheme, schemeOf } from '../optimize/quantize/index.js';
 import { workOf } from '../simulator/index.js';
 import { type CompiledDescription, compiledModelOf, describeCompiled } from '../targets/compiled/index.js';
 
+/** An input or output of a model. */
 export interface InspectedTensor {
   readonly index: number;
   readonly name: string;
@@ -25,6 +26,7 @@ export interface InspectedTensor {
   readonly quantization: { readonly scale: number; readonly zeroPoint: number } | null;
 }
 
+/** The description of a model. */
 export interface Inspection {
   readonly bytes: number;
   readonly sha256: string;
@@ -57,6 +59,7 @@ export interface Inspection {
   readonly compiledBy: { readonly compiler: string; readonly accelerator: string } | null;
 }
 
+/** Describes a model: inputs, outputs, operators with their multiply-accumulates, signatures, scheme. */
 export function inspect(model: Model, bytes: Uint8Array): Inspection {
   const subgraph = mainSubgraph(model);
   const work = workIfKnown(model);

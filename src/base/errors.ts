@@ -14,6 +14,7 @@ interface Entry {
   readonly advice?: readonly string[];
 }
 
+/** Message and exit code of every error. */
 export const errorTable = {
   // Files in general
   FILE_NOT_READABLE: {
@@ -504,6 +505,7 @@ export const errorTable = {
   },
 } as const satisfies Record<string, Entry>;
 
+/** The codes of all errors, which `atoll/error/1` documents carry. */
 export type ErrorCode = keyof typeof errorTable;
 
 type Placeholders<S extends string> = S extends `${string}{${infer Name}}${infer Rest}`

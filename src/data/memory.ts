@@ -5,6 +5,7 @@ import { fail } from '../base/errors.js';
 import type { Metric } from './schema.js';
 import type { Dataset, Sample } from './types.js';
 
+/** A sample as arrays. */
 export interface MemorySample {
   /** Real values of each input, in the order of the shapes; row-major, channels last. */
   readonly inputs: readonly Float32Array[];
@@ -14,6 +15,7 @@ export interface MemorySample {
   readonly targets?: readonly Float32Array[];
 }
 
+/** Shapes and samples of a dataset in memory. */
 export interface MemoryDatasetOptions {
   /** For messages; default: `memory`. */
   readonly name?: string;

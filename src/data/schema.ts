@@ -70,9 +70,12 @@ export const datasetSchema = z.strictObject({
 /** A list has one document for each signature of a model. */
 export const datasetsSchema = z.array(datasetSchema).min(1);
 
+/** Content of a dataset file. */
 export type DatasetFile = z.infer<typeof datasetSchema>;
 export type SourceFile = z.infer<typeof sourceSchema>;
 export type LabelsFile = z.infer<typeof labelsSchema>;
 export type ImageOptions = z.infer<typeof imageSchema>;
+/** Metrics: shares between 0 and 1 (top1, top5, auc), mean squared error, or a signal-to-noise ratio in dB. */
 export type Metric = NonNullable<DatasetFile['metric']>;
+/** How one file is divided into windows, and how their scores are combined. */
 export type Windows = NonNullable<DatasetFile['windows']>;

@@ -1,5 +1,6 @@
 import type { DatasetFile, Metric, Windows } from './schema.js';
 
+/** A sample: real values of every input, with its label or its expected outputs. */
 export interface Sample {
   /** Index in the whole dataset, before any limit. */
   readonly index: number;
@@ -13,6 +14,7 @@ export interface Sample {
   readonly targets: readonly Float32Array[] | null;
 }
 
+/** An input of a dataset's samples. */
 export interface DatasetInput {
   readonly name: string | null;
   /** Shape of one sample; null if it is known only after reading. */
@@ -21,6 +23,7 @@ export interface DatasetInput {
   readonly integers: boolean;
 }
 
+/** Labelled or unlabelled samples, for calibration or evaluation. */
 export interface Dataset {
   readonly name: string;
   readonly path: string;

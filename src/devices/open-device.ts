@@ -14,6 +14,7 @@ import { attachedPorts, DeviceClient, type LimitMemory, onlyPort, usbOfTarget } 
 import { SimulatedDevice, type SimulatedDeviceOptions } from './simulated/index.js';
 import { openTransport, type Transport } from './transport/index.js';
 
+/** What is remembered of devices, and callbacks while one is opened. */
 export interface OpenOptions {
   /** For `sim:` devices only. */
   readonly simulated?: SimulatedDeviceOptions;
@@ -59,6 +60,7 @@ export async function targetOfDevice(device: DeviceClient, { uri, named, signal 
 }
 
 /**
+ * Opens a device by its URI, for example sim:pico, serial:/dev/ttyACM0 or usb:2e8a:000a.
  * @param uri `sim:TARGET`: a simulated device that lives as long as this connection;
  * `serial:PATH?baud=115200&dtr=on&rts=off`; `serial:TARGET` or `serial:` for the only port with matching USB ids;
  * `usb:VID:PID/SERIAL`, `usb:TARGET`; `tcp:HOST:PORT?framing=console`; `udp:HOST:PORT`; `mqtt://BROKER/FLEET/DEVICE`

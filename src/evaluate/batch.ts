@@ -10,6 +10,7 @@ import { type Distribution, distributionOf } from './metrics.js';
 import { type LatencyBasis, type Runner, requireStreams } from './runner.js';
 import { resetWarnings } from './warnings.js';
 
+/** How often, and in what order, samples are run. */
 export interface BatchOptions {
   /** Number of runs per sample; the latencies of all of them count. */
   readonly repeat?: number;
@@ -21,6 +22,7 @@ export interface BatchOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Outputs and latencies of a batch. */
 export interface BatchResult {
   readonly samples: number;
   readonly outputs: Uint8Array;
@@ -29,6 +31,7 @@ export interface BatchResult {
 }
 
 /**
+ * Runs samples of raw tensors one after another, or as many at once as the runner allows.
  * @param samples whole samples back to back: all inputs of the model in order, little-endian, in the model's types
  * @throws INPUT_SIZE
  */

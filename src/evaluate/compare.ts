@@ -22,6 +22,7 @@ import { type OutputActivation, outputActivationsOf, relevantLogits } from './lo
 import { argMax } from './metrics.js';
 import { Tracer } from './trace.js';
 
+/** How many samples are compared, and the usual ways to follow and to stop the work. */
 export interface CompareOptions {
   /** Maximum number of samples, drawn with the dataset's seed. */
   readonly limit?: number;
@@ -29,6 +30,7 @@ export interface CompareOptions {
   readonly signal?: AbortSignal;
 }
 
+/** The figures of one tensor in both models. */
 export interface TensorComparison extends ComparedTensor {
   readonly name: string;
   /** The operator that computes the tensor in the second model, and its index; null for inputs. */
@@ -50,6 +52,7 @@ export interface TensorComparison extends ComparedTensor {
   readonly saturation: number;
 }
 
+/** The figures of every tensor, and of the outputs together. */
 export interface Comparison {
   readonly dataset: string;
   readonly samples: number;
@@ -63,7 +66,10 @@ export interface Comparison {
   readonly signalToNoise: number | null;
 }
 
-/** @throws DATASET_MISMATCH, COMPARE_NOTHING if no tensors have the same name */
+/**
+ * Runs two models on the same samples and compares every tensor that both have.
+ * @throws DATASET_MISMATCH, COMPARE_NOTHING if no tensors have the same name
+ */
 export async function compare(
   first: Model,
   second: Model,

@@ -23,6 +23,7 @@ export type ErrorCause =
   | 'stored-weights'
   | 'coarse';
 
+/** The likely cause of a tensor's error. */
 export interface Diagnosis {
   readonly cause: ErrorCause;
   /** The input that causes the error, for `fixed-range` and `inherited`; otherwise null. */

@@ -14,12 +14,14 @@ import { type Confusion, type Distribution, distributionOf } from './metrics.js'
 import { type LatencyBasis, type Runner, requireStreams, splitOutputs } from './runner.js';
 import { dataWarnings, stateWarnings } from './warnings.js';
 
+/** How many samples are evaluated, and the usual ways to follow and to stop the work. */
 export interface EvaluateOptions {
   readonly limit?: number;
   readonly onProgress?: OnProgress<'evaluate'>;
   readonly signal?: AbortSignal;
 }
 
+/** A metric of a model on a dataset, with its latency. */
 export interface Evaluation {
   readonly dataset: string;
   readonly metric: Metric;

@@ -16,6 +16,7 @@ export type Allowance =
   /** In the metric's own unit: a fraction, decibels, or a squared error. */
   | { readonly unit: 'own'; readonly value: number };
 
+/** Limits that a quantized model must keep. */
 export interface Limits {
   /** Loss against the float model; by default 2 points of a share and 5 % of other metrics. */
   readonly maxDrop?: Allowance;
@@ -24,6 +25,7 @@ export interface Limits {
   readonly maxArenaBytes?: number;
 }
 
+/** A limit on a model, and whether it is kept. */
 export interface GateResult {
   readonly gate: 'max-drop' | 'min' | 'max-latency-ms' | 'max-arena-bytes';
   readonly limit: number;

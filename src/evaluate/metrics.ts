@@ -3,6 +3,7 @@
 import { elementAt } from '../base/checked.js';
 import { quantileOf } from '../base/quantile.js';
 
+/** How often each class was predicted for each label. */
 export interface Confusion {
   /** matrix[label][predicted] */
   readonly matrix: readonly (readonly number[])[];
@@ -50,6 +51,7 @@ export function areaUnderRoc(scores: readonly number[], labels: readonly number[
   return (rankSum - (positives * (positives + 1)) / 2) / (positives * negatives);
 }
 
+/** Minimum, median and 95th percentile. */
 export interface Distribution {
   readonly min: number;
   readonly median: number;

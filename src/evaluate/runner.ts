@@ -11,12 +11,14 @@ import { modelWarnings } from './warnings.js';
 /** Source of a latency: this machine's clock, a target's latency model, a simulated device, or a device's own clock. */
 export type LatencyBasis = 'host' | 'estimate' | 'simulated' | 'device';
 
+/** The outputs of one sample, one after another, and its latency. */
 export interface RunResult {
   /** All outputs back to back. */
   readonly output: Uint8Array;
   readonly latencyMs: number;
 }
 
+/** Runs a model, on this host or on a device. */
 export interface Runner {
   readonly inputs: readonly TensorInfo[];
   readonly outputs: readonly TensorInfo[];
@@ -31,6 +33,11 @@ export interface Runner {
   readonly run: (sample: Uint8Array, signal?: AbortSignal, continues?: boolean) => Promise<RunResult>;
 }
 
+/**
+ * - none: the model keeps no state
+ * - continues: it can continue from one sample to the next
+ * - reset: it is reset before every sample
+ */
 export type RunnerState = 'none' | 'continues' | 'reset';
 
 /** @throws STREAM_UNSUPPORTED if the runner cannot keep state between samples */

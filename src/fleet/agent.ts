@@ -24,6 +24,7 @@ import { selectsLater } from './selection.js';
 import { SequenceResets } from './sequence-resets.js';
 import type { PublishedRow, RolloutCommand, RolloutRow, RolloutStore } from './store/index.js';
 
+/** How a process that leads a rollout is followed and stopped. */
 export interface AgentOptions {
   readonly clock?: Clock;
   /** Time without a heartbeat after which an agent is considered gone. */
@@ -47,6 +48,7 @@ export interface AgentOptions {
   readonly signal?: AbortSignal;
 }
 
+/** A rollout as its leading agent sees it. */
 export interface RolloutView {
   readonly state: RolloutState;
   /** Devices per wave. */

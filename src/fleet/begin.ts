@@ -12,6 +12,7 @@ import { selectMembers } from './selection.js';
 import type { RolloutRow, RolloutStore } from './store/index.js';
 import { wavesOf } from './waves.js';
 
+/** A new rollout: its plan and the bytes of its bundles. */
 export interface Beginning {
   readonly plan: RolloutPlan;
   /** The bundle, and the bundle to roll back to; null if the plan names none. */
@@ -22,6 +23,7 @@ export interface Beginning {
   readonly uri: string;
 }
 
+/** Callbacks while a rollout begins. */
 export interface BeginOptions {
   readonly now?: number;
   /** Called with devices that an earlier rollout reached and that are now missing from the broker. */

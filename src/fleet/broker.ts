@@ -27,6 +27,7 @@ export interface FleetBroker {
   readonly trouble?: BrokerTrouble | null;
 }
 
+/** The time of a rollout: real, or virtual in tests. */
 export interface Clock {
   /** Milliseconds since 1970 by the machine's clock; may jump. */
   readonly wall: () => number;

@@ -9,6 +9,7 @@ import type { RolloutCommand, RolloutRow, RolloutStore } from './store/index.js'
 const pollMs = 200;
 
 /**
+ * Submits a command to the agent that leads a rollout; if none leads, this process carries it out.
  * @param connect called only if no agent leads; this process then leads
  * @returns the rollout after the command was handled, or after it was led to its end or to a pause
  * @throws what leadRollout throws

@@ -10,6 +10,7 @@ import type { FleetMember, Registry } from './registry.js';
 import { selectMembers } from './selection.js';
 import { wavesOf } from './waves.js';
 
+/** What a rollout would do in one wave. */
 export interface WaveForecast {
   readonly devices: number;
   readonly online: number;
@@ -20,6 +21,7 @@ export interface WaveForecast {
   readonly failsFrom: readonly (number | null)[];
 }
 
+/** What a rollout would do. */
 export interface RolloutForecast {
   readonly rollout: string;
   readonly target: string;
@@ -42,7 +44,10 @@ export interface RolloutForecast {
   readonly otherTargets: readonly { readonly id: string; readonly target: string }[];
 }
 
-/** @param image the bundle. @throws SLOT_IMAGE_INVALID; ROLLOUT_PLAN for a bare model, which devices cannot prove */
+/**
+ * Computes what a rollout would do to a fleet in its present state.
+ * @param image the bundle. @throws SLOT_IMAGE_INVALID; ROLLOUT_PLAN for a bare model, which devices cannot prove
+ */
 export function forecastRollout(plan: RolloutPlan, image: Uint8Array, registry: Registry): RolloutForecast {
   const { trailer } = decodeSlotImage(image);
   if (trailer === null) throw fail('ROLLOUT_PLAN', { where: plan.bundle, reason: 'it is a bare model, not a bundle' });

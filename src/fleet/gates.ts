@@ -26,6 +26,7 @@ export interface DeviceOutcome {
 }
 
 export const gateActions = ['pause', 'abort', 'roll-back', 'next'] as const;
+/** What happens when a gate's condition is violated. */
 export type GateAction = (typeof gateActions)[number];
 
 /** Which devices count as bad. A limit of null does not apply. */
@@ -40,6 +41,7 @@ export type Condition =
   | { readonly measure: 'agreement'; readonly limitLsb: number }
   | { readonly measure: 'arena'; readonly limitBytes: number };
 
+/** A condition on what the devices of a wave measure. */
 export type Gate = Condition & {
   /** Maximum share of bad devices. */
   readonly maxBad: number;
@@ -51,6 +53,7 @@ export type Gate = Condition & {
   readonly action: GateAction;
 };
 
+/** What a gate makes of the measurements so far. */
 export interface Judgement {
   /**
    * `undecided`: every device of the wave has finished and the condition does not hold, but this may be chance, or too

@@ -3,8 +3,10 @@
 import { defined, elementAt } from '../base/checked.js';
 
 export const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
+/** Days of the week. */
 export type Weekday = (typeof weekdays)[number];
 
+/** The time of the week in which devices are notified. */
 export interface MaintenanceWindow {
   /** Minutes of the day. A window that ends before it begins continues past midnight. */
   readonly from: number;

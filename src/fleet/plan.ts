@@ -247,7 +247,10 @@ const planSchema = z.strictObject({
   source: z.enum(['retained', 'pull']).default('retained'),
 });
 
-/** @throws FILE_NOT_READABLE, ROLLOUT_PLAN */
+/**
+ * Reads a rollout plan from a YAML file.
+ * @throws FILE_NOT_READABLE, ROLLOUT_PLAN
+ */
 export async function readPlan(file: string): Promise<RolloutPlan> {
   return planOf(await readText(file), file, path.dirname(file));
 }

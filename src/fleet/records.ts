@@ -50,6 +50,7 @@ export function hasEnded(phase: RolloutPhase): phase is 'stopped' | 'done' {
 /** What a device should run, as its `desired` message says. */
 export type Desired = 'nothing' | 'new' | 'old';
 
+/** A device of a rollout: where it stands, and what it has measured. */
 export interface DeviceRecord {
   readonly id: string;
   readonly wave: number;
@@ -71,6 +72,7 @@ export interface DeviceRecord {
   readonly before: DeviceMeasurements;
 }
 
+/** The phase of a rollout, and why it is in it. */
 export interface RolloutState {
   readonly phase: RolloutPhase;
   /** The current wave, counted from 0. */

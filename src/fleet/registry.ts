@@ -16,12 +16,14 @@ import {
 import { cleanText, decodeReported, type Reported } from '../devices/protocol/index.js';
 import { type Clock, type FleetBroker, machineClock } from './broker.js';
 
+/** A device of a fleet, as the broker retains it. */
 export interface FleetMember {
   readonly id: string;
   readonly online: boolean;
   readonly reported: Reported;
 }
 
+/** The devices of a fleet, and ids that are doubtful. */
 export interface Registry {
   /** In the order of their ids. */
   readonly members: readonly FleetMember[];
@@ -57,6 +59,7 @@ const neverQuietMs = 120_000;
 /** Readings are repeated until two in a row find the same devices, up to this number. */
 const maxReadings = 8;
 
+/** How long, and on whose clock, a fleet is read. */
 export interface ReadOptions {
   readonly clock?: Clock;
   readonly signal?: AbortSignal;
@@ -108,7 +111,10 @@ export async function readWholeRegistry(
   });
 }
 
-/** @throws BROKER_*, INTERRUPTED */
+/**
+ * Reads the devices of a fleet from the retained messages of its broker.
+ * @throws BROKER_*, INTERRUPTED
+ */
 export async function readRegistry(broker: FleetBroker, fleet: string, options: ReadOptions = {}): Promise<Registry> {
   return registryOf(await readOnce(broker, fleet, options));
 }

@@ -47,6 +47,7 @@ export interface Changes {
   readonly events: readonly RolloutEvent[];
 }
 
+/** Number of devices by phase; phases without devices are absent. */
 export type PhaseCounts = Readonly<Partial<Record<DevicePhase, number>>>;
 
 const retried: ReadonlySet<DevicePhase> = new Set(['failed', 'unknown', 'rolled-back']);

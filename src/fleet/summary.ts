@@ -6,6 +6,7 @@ import { opensAt } from './maintenance-window.js';
 import { type DevicePhase, devicePhases, type RolloutState, settledPhases } from './records.js';
 import type { RolloutRow, RolloutStore } from './store/index.js';
 
+/** The devices of one wave by phase, and their medians. */
 export interface WaveSummary {
   readonly devices: number;
   readonly counts: Readonly<Partial<Record<DevicePhase, number>>>;
@@ -16,6 +17,7 @@ export interface WaveSummary {
   readonly beforeAccuracy: number | null;
 }
 
+/** The progress of a rollout. */
 export interface RolloutSummary {
   readonly rollout: string;
   readonly uri: string;
@@ -48,7 +50,10 @@ export interface RolloutSummary {
 
 const settled: ReadonlySet<DevicePhase> = new Set(settledPhases);
 
-/** @param now milliseconds since 1970 */
+/**
+ * Computes the progress of a rollout from its store.
+ * @param now milliseconds since 1970
+ */
 export async function summarize(store: RolloutStore, row: RolloutRow, now = Date.now()): Promise<RolloutSummary> {
   const [rows, measured, lease] = [await store.waves(row.no), await store.measured(row.no), await store.lease(row.no)];
   const { state, plan, judgements } = row;

@@ -26,6 +26,7 @@ import {
   schemes,
 } from './quantize/index.js';
 
+/** Limits on the recommendation, and the usual ways to follow and to stop the work. */
 export interface AdviseOptions {
   /** Maximum loss of the metric against the float model; by default 2 points of a share and 5 % of other metrics. */
   readonly maxDrop?: Allowance;
@@ -43,6 +44,7 @@ export interface Candidate {
   readonly options: Pick<QuantizeOptions, 'ranges' | 'repairs'>;
 }
 
+/** A candidate with its figures. */
 export interface Trial {
   readonly candidate: Candidate;
   /** null if the candidate could not be made. */
@@ -62,6 +64,7 @@ export interface Trial {
   readonly onFront: boolean;
 }
 
+/** The metric of one model on the evaluation data. */
 export interface Accuracy {
   /** `signal to noise` if the data has neither labels nor targets. */
   readonly metric: Evaluation['metric'] | 'signal to noise';
@@ -69,11 +72,13 @@ export interface Accuracy {
   readonly samples: number;
 }
 
+/** A question that decided which schemes were tried, with its answer. */
 export interface Decision {
   readonly question: string;
   readonly answer: string;
 }
 
+/** What was decided, tried and recommended. */
 export interface Advised {
   readonly target: string;
   readonly decisions: readonly Decision[];
@@ -91,6 +96,8 @@ const defaultLimit = 500;
 const enoughDecibels = 60;
 
 /**
+ * Tries every scheme that the data and the target allow, and recommends one: the fastest, then the smallest, of those
+ * that fit and are within the limits.
  * @param calibration for schemes with integer activations; may be empty
  * @throws what `quantize` throws for the float model itself, DATASET_*
  */

@@ -21,6 +21,7 @@ import {
 } from './passes/index.js';
 import { schemeOf } from './quantize/index.js';
 
+/** How much is pruned, and how many values are left. */
 export interface OptimizeWeightsOptions {
   /** Share of the weights that become 0. */
   readonly sparsity?: number;
@@ -42,6 +43,7 @@ export interface SizedWeights extends WeightsReport {
   readonly compressedBytes: number;
 }
 
+/** A model with pruned or clustered weights. */
 export interface OptimizedWeights {
   readonly bytes: Uint8Array;
   readonly before: SizedWeights;
@@ -52,6 +54,7 @@ export interface OptimizedWeights {
 }
 
 /**
+ * Prunes and clusters the weights of a float model, so that it compresses better.
  * @param datasets samples for judging layers; may be empty
  * @throws USAGE if there is nothing to do, QUANTIZE_NOT_FLOAT
  */

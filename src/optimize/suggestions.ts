@@ -14,6 +14,7 @@ export type Change =
   /** Height and width of the input, as it is and as it would be; the model must be trained for it. */
   | { readonly kind: 'smaller-input'; readonly from: readonly number[]; readonly to: readonly number[] };
 
+/** A change that would make a model fit a target. */
 export type Suggestion = {
   /** null if it does not change, or is unknown. */
   readonly arenaBytes: number | null;

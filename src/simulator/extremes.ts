@@ -3,6 +3,7 @@
 import type { Kernels } from './kernels/index.js';
 import type { Operand } from './operators/operator.js';
 
+/** The smallest and the largest value, and whether all are finite. */
 export interface Extremes {
   /** Infinity if there are no values. */
   readonly min: number;

@@ -14,6 +14,7 @@ import { operatorFamilies } from './operators/index.js';
 import type { Operand, OperatorContext, Step, Turns } from './operators/operator.js';
 import { inputNames, outputNames, signatureNames, subgraphOfSignature } from './signature.js';
 
+/** An input or output of a model. */
 export interface TensorInfo {
   readonly index: number;
   /** Name in the signature, or the tensor's own name. */
@@ -30,6 +31,7 @@ export interface TensorInfo {
 /** Called after each operator, while its inputs and outputs are still valid. */
 export type OperatorHook = (operator: number, outputs: readonly Operand[]) => void;
 
+/** Kernel profile, signature, and whether operators are timed. */
 export interface InterpreterOptions {
   /** Kernel profile. Naming one also applies the limits of its runtime to the model. */
   readonly profile?: KernelProfile | undefined;
@@ -44,6 +46,7 @@ export interface InterpreterOptions {
   readonly signature?: string | undefined;
 }
 
+/** Runs a model on the host, bit for bit as the kernels of a profile do. */
 export class Interpreter {
   readonly inputs: readonly TensorInfo[];
   readonly outputs: readonly TensorInfo[];

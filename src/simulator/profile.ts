@@ -5,6 +5,7 @@ import type { Model } from '../formats/tflite/index.js';
 import { Interpreter, type InterpreterOptions } from './interpreter.js';
 import { workOf } from './work.js';
 
+/** The time that one operator takes on the host's simulator. */
 export interface OperatorProfile {
   readonly index: number;
   readonly op: string;
@@ -17,7 +18,10 @@ export interface OperatorProfile {
   readonly gmacPerSecond: number | null;
 }
 
-/** @param sample all inputs back to back */
+/**
+ * Measures each operator on the host's simulator, with one sample.
+ * @param sample all inputs back to back
+ */
 export function profileOperators(
   model: Model,
   sample: Uint8Array,

@@ -4,6 +4,7 @@ import type { KernelProfile, RuntimeKernels } from '../simulator/index.js';
 import type { Target } from './load.js';
 import { flashPage } from './schema.js';
 
+/** The flash and RAM that a target leaves to a model, in bytes. */
 export interface Budget {
   /** One of the two slots in flash; null without flash. */
   readonly slotBytes: number | null;

@@ -21,11 +21,13 @@ import {
 import { type RuntimeFlash, runtimeFlashOf } from './runtime-flash.js';
 import { type CheckWarning, warningsOf } from './warnings.js';
 
+/** A range of values. */
 export interface Span {
   readonly min: number;
   readonly max: number;
 }
 
+/** Whether a model fits a target, and why not. */
 export interface CheckResult {
   readonly target: string;
   readonly fits: boolean;
@@ -55,6 +57,7 @@ export interface CheckResult {
   readonly energyMicrojoules: Estimate | null;
 }
 
+/** How an accelerator's compiler is predicted, and facts that are known already. */
 export interface CheckOptions {
   /**
    * Facts about the model, if already computed.
@@ -66,6 +69,7 @@ export interface CheckOptions {
 }
 
 /**
+ * Checks a model against a target: operators, placement, flash, arena, latency.
  * @param flashBytes size of the model on the device: the file, or the slot image
  * @throws OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC, TFLITE_INVALID for an invalid model
  */

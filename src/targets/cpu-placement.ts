@@ -5,6 +5,7 @@ import { kernelRefusal } from '../simulator/index.js';
 import { type OperatorView, operatorViews } from './operator-view.js';
 import type { OperatorSet } from './schema.js';
 
+/** Where an operator runs, and why. */
 export interface OperatorPlacement {
   readonly index: number;
   readonly op: string;

@@ -30,6 +30,7 @@ export interface Estimate {
   readonly errorPercent: number;
 }
 
+/** The estimated latency of one inference, with its error. */
 export interface LatencyEstimate extends Estimate {
   /** Number of models measured on such a board that correct the estimate; 0 if it uses the target's figures alone. */
   readonly measuredModels: number;

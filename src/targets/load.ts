@@ -30,6 +30,7 @@ export async function shippedTargets(): Promise<string[]> {
 }
 
 /**
+ * Loads a target by its id, or from a target file.
  * @param target id of a shipped target, or path of a .yaml file
  * @throws TARGET_UNKNOWN, TARGET_INVALID, FILE_NOT_READABLE
  */

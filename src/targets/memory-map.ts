@@ -16,6 +16,7 @@ export interface MappedBuffer {
   readonly last: number;
 }
 
+/** The arena while one operator runs. */
 export interface MemoryMoment {
   /** null before the first operator. */
   readonly operator: number | null;
@@ -23,6 +24,7 @@ export interface MemoryMoment {
   readonly liveBytes: number;
 }
 
+/** The content of the arena over time. */
 export interface MemoryMap {
   readonly headBytes: number;
   readonly tailBytes: number;
@@ -35,6 +37,7 @@ export interface MemoryMap {
   readonly peak: MemoryMoment & { readonly buffers: readonly MappedBuffer[] };
 }
 
+/** Maps which tensor lies where in the arena, operator by operator. */
 export function memoryMap(
   model: Model,
   { headBytes, tailBytes, arenaBytes, minimumArenaBytes, buffers: planned }: Arena,

@@ -70,6 +70,7 @@ export function resolverMethod(op: string): string {
   return irregular[op] ?? custom[op] ?? `Add${words.join('')}`;
 }
 
+/** An operator that firmware registers. */
 export interface OperatorKind {
   readonly op: string;
   /** Number of operators in the model that use it. */
@@ -78,6 +79,7 @@ export interface OperatorKind {
   readonly type: string | null;
 }
 
+/** An operator of a model, with the name under which TFLM registers it. */
 export interface RegisteredOperator extends OperatorKind {
   /** Method of MicroMutableOpResolver. */
   readonly method: string;

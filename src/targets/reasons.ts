@@ -15,6 +15,7 @@ import type { OperatorPlacement } from './cpu-placement.js';
 import type { Target } from './load.js';
 import { memoryMap } from './memory-map.js';
 
+/** A reason why a model does not fit. */
 export interface CheckReason {
   readonly code:
     | 'OPERATOR'

@@ -5,6 +5,7 @@ import type { Target } from './load.js';
 import { operatorKinds } from './op-resolver.js';
 import type { LinkedSizes } from './schema.js';
 
+/** Flash that the runtime and its kernels take, in bytes. */
 export interface RuntimeFlash {
   /** Interpreter and operators, shared code counted once; a lower bound if an operator was not measured. */
   readonly bytes: number;

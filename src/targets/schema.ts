@@ -113,6 +113,7 @@ export const targetFields = z.strictObject({
   unverified: z.array(z.string()),
 });
 
+/** Content of a target file. */
 export type TargetFile = z.infer<typeof targetFields>;
 export type Flashing = z.infer<typeof flashingSchema>;
 
@@ -185,6 +186,8 @@ export const linkedSizesSchema = z.array(
   }),
 );
 
+/** Code sizes of operators, measured by linking, in bytes. */
 export type LinkedSizes = z.infer<typeof linkedSizesSchema>[number];
 
+/** The operators that a runtime can register. */
 export type OperatorSet = z.infer<typeof operatorSetSchema>;

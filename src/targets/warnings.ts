@@ -8,6 +8,7 @@ import { cmsisNnDifferences } from './kernel-differences.js';
 import type { Target } from './load.js';
 import type { RuntimeFlash } from './runtime-flash.js';
 
+/** Something about a model that fits and may still surprise. */
 export interface CheckWarning {
   readonly code:
     | 'ACCUMULATOR_OVERFLOW'

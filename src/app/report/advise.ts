@@ -30,6 +30,7 @@ export function trialRows({ trials, recommended }: Advised): string[][] {
 
 export const trialHeader = ['', 'scheme', 'size', 'arena', 'latency', 'accuracy', 'loss', 'target'];
 
+/** The result as text: the decisions, a table of candidates, and the recommendation. */
 export function adviseReport(result: Advised, command: string | null): string {
   const { target, decisions, float, recommended, why } = result;
   return [

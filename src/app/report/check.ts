@@ -7,6 +7,7 @@ import { suggestionText } from '../advice/suggestion-text.js';
 import { budgetText } from './bar.js';
 import { bytesText, millisecondsText, percentText, table } from './text.js';
 
+/** The result of a check as text. */
 export function checkReport(
   file: string,
   { id, name }: Target,

@@ -12,6 +12,7 @@ const shortName = (name: string): string => (name.length > nameLength ? `...${na
 export const labelOf = ({ op, operator, name }: Pick<TensorComparison, 'name' | 'op' | 'operator'>): string =>
   `${operator === null ? '' : `${operator} `}${op ?? 'input'} ${shortName(name)}`;
 
+/** The comparison as text. */
 export function compareReport(result: Comparison): string {
   const rows = result.tensors.map((tensor): string[] => [
     tensor.operator === null ? '-' : String(tensor.operator),

@@ -6,6 +6,7 @@ import { gateRow } from './gates.js';
 import { uploadText } from './push.js';
 import { bytesText, metricText, millisecondsText, percentText, table } from './text.js';
 
+/** The result of a deployment as text. */
 export function deployReport(result: DeployResult): string {
   const { accuracy, check, latencyMs, agreement, sizes, push } = result;
   const rows: [string, string][] = [];

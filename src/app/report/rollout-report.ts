@@ -5,6 +5,7 @@ import { quarantineText } from './rollout.js';
 import { brokerText, countsText, gateLine, phaseText, waveHeader, waveRow } from './rollout-status.js';
 import { devicesText, durationText } from './text.js';
 
+/** What a report of a rollout is made of. */
 export interface RolloutReport {
   readonly summary: RolloutSummary;
   readonly devices: AsyncIterable<DeviceRecord>;
@@ -48,6 +49,7 @@ export async function findingsOf(devices: AsyncIterable<DeviceRecord>): Promise<
   return found;
 }
 
+/** A rollout as Markdown. */
 export async function rolloutMarkdown({ summary, devices, events }: RolloutReport): Promise<string> {
   const { bad } = await findingsOf(devices);
   const row = (cells: readonly string[]): string =>

@@ -16,6 +16,7 @@ import { drawable, drawSample, SeededBytes } from './drawing.js';
 import type { SigningKey } from './keys.js';
 import { encodeSlotImage, type ManifestInput, type SelfTestVector, slotImageLength } from './slot-image.js';
 
+/** Content of the manifest, and the key that signs it. */
 export interface BundleOptions {
   /** Version text for people. */
   readonly version?: string;
@@ -37,6 +38,7 @@ const vectorCount = 4;
 const maxVectorBytes = 16384;
 
 /**
+ * Builds a slot image: the model, a manifest, and self-test vectors that the simulator computes.
  * @param bytes the model's file, as the device will hold it
  * @param model the same, decoded
  */

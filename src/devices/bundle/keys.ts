@@ -5,8 +5,10 @@ import { fail, reasonOf } from '../../base/errors.js';
 import { sha256 } from '../../base/hashes.js';
 
 export const keyAlgorithms = ['ed25519', 'es256'] as const;
+/** Signature algorithms: Ed25519, or ECDSA on P-256 with SHA-256. */
 export type KeyAlgorithm = (typeof keyAlgorithms)[number];
 
+/** A key pair as PEM files. */
 export interface KeyPair {
   /** PEM, PKCS #8. */
   readonly privateKey: string;
@@ -14,6 +16,7 @@ export interface KeyPair {
   readonly publicKey: string;
 }
 
+/** Creates a key pair for signing bundles. */
 export function createKeys(algorithm: KeyAlgorithm): KeyPair {
   const { privateKey, publicKey } =
     algorithm === 'ed25519' ? generateKeyPairSync('ed25519') : generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -33,11 +36,13 @@ export interface VerifyingKey {
   readonly id: Uint8Array;
 }
 
+/** A private key with its public part. */
 export interface SigningKey extends VerifyingKey {
   readonly privateKey: KeyObject;
 }
 
 /**
+ * Reads a public key from PEM.
  * @param text PEM of a public key, or of a private key, whose public part is taken
  * @param file for messages
  * @throws KEY_INVALID
@@ -49,7 +54,10 @@ export function readPublicKey(text: string, file: string): VerifyingKey {
   );
 }
 
-/** @throws KEY_INVALID */
+/**
+ * Reads a private key from PEM.
+ * @throws KEY_INVALID
+ */
 export function readPrivateKey(text: string, file: string): SigningKey {
   const privateKey = parsed(file, () => createPrivateKey(text));
   return { ...verifyingKey(createPublicKey(privateKey), file), privateKey };

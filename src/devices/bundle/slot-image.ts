@@ -42,6 +42,7 @@ const manifestSchema = z.strictObject({
   block_bytes: uint32.min(1),
   blocks: z.array(sha),
 });
+/** What a slot image says about its model. */
 export type Manifest = z.output<typeof manifestSchema>;
 
 /** The agreement that an image requires; exact without a manifest. */
@@ -51,10 +52,12 @@ export function agreementOf(manifest: Manifest | undefined): Agreement {
 }
 
 const vectorsSchema = z.array(z.strictObject({ seed: uint32, output: bytes }));
+/** A seed from which inputs are drawn, and the expected outputs. */
 export type SelfTestVector = z.output<typeof vectorsSchema>[number];
 
 const trailerSchema = z.strictObject({ manifest: bytes, vectors: bytes, signature: bytes.optional() });
 
+/** The part of a slot image behind the model. */
 export interface Trailer {
   readonly manifest: Manifest;
   readonly vectors: readonly SelfTestVector[];
@@ -64,6 +67,7 @@ export interface Trailer {
   readonly signature: Uint8Array | null;
 }
 
+/** A slot image taken apart. */
 export interface SlotImage {
   readonly model: Uint8Array;
   /** null for a bare .tflite file. */
@@ -163,7 +167,10 @@ function encodeInOrder(value: unknown): Uint8Array {
   return encode(value, { mapSorter: () => 0 });
 }
 
-/** @throws SLOT_IMAGE_INVALID if there is a footer but the trailer is damaged */
+/**
+ * Takes a slot image apart and checks its hashes; the signature is not verified.
+ * @throws SLOT_IMAGE_INVALID if there is a footer but the trailer is damaged
+ */
 export function decodeSlotImage(image: Uint8Array): SlotImage {
   const invalid = (reason: string): Error => fail('SLOT_IMAGE_INVALID', { reason });
   const footer = image.subarray(Math.max(0, image.byteLength - footerBytes));

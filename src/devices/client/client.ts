@@ -30,17 +30,20 @@ const comingBackMs = 10_000;
 /** A request to a device that is booting is lost: repeat it soon. */
 const bootRetries = { timeoutMs: 150, attempts: 8 };
 
+/** The time that one operator takes on a device. */
 export interface OperatorTicks {
   readonly op: string;
   readonly ticks: number;
   readonly latencyMs: number;
 }
 
+/** How a device answers a challenge: inputs that are drawn from a seed. */
 export interface ChallengeResult {
   readonly samples: number;
   readonly agrees: boolean;
 }
 
+/** The commands of a device with Atoll's firmware, over any transport. */
 export class DeviceClient {
   /** @internal */
   readonly client: SmpClient;

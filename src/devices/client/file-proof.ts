@@ -7,6 +7,7 @@ import type { OnProgress } from '../../base/progress.js';
 import { fileCommands } from '../protocol/index.js';
 import { type SmpClient, signalOf } from './smp-client.js';
 
+/** How a stored file was verified: by a hash that the device computes, or by reading it back. */
 export type FileProof = 'sha256' | 'crc32' | 'read-back';
 
 interface ProofOptions {

@@ -7,6 +7,7 @@ import type { LineTiming } from './line-timing.js';
 import type { Sender } from './sender.js';
 import type { PacketLimits, SmpClient } from './smp-client.js';
 
+/** What takes most of the time of an upload. */
 export type Bottleneck = 'line' | 'round trips' | 'device';
 
 export interface LineBound {

@@ -9,6 +9,7 @@ import { differencesOf } from '../bundle/index.js';
 /** Minimum number of runs for a latency. */
 export const minRuns = 30;
 
+/** How a device's outputs agree with the simulator's. */
 export interface DeviceAgreement {
   readonly kernelProfile: KernelProfile;
   readonly samples: number;

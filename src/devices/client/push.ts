@@ -11,14 +11,17 @@ import type { DeviceClient } from './client.js';
 import { inferenceTimeoutMs, signalOf } from './smp-client.js';
 import { type UploadOptions, type UploadResult, type UploadStep, uploadImage } from './upload.js';
 
+/** The steps of a push, for progress. */
 export type PushStep = UploadStep | 'self-test' | 'activate' | 'confirm';
 
+/** How an image is sent, and the usual ways to follow and to stop it. */
 export interface PushOptions extends Omit<UploadOptions, 'onProgress' | 'blockBytes' | 'path'> {
   /** Send it compressed if the device supports that (default: true). */
   readonly compress?: boolean;
   readonly onProgress?: OnProgress<PushStep>;
 }
 
+/** What was sent, and what the device reports. */
 export interface PushResult {
   readonly device: string;
   readonly target: string;
@@ -32,7 +35,10 @@ export interface PushResult {
   readonly state: 'confirmed';
 }
 
-/** @throws PUSH_REFUSED before anything is sent, PUSH_HASH, PUSH_SELF_TEST, DEVICE_*, SLOT_IMAGE_INVALID */
+/**
+ * Pushes a slot image: upload, verification, self-test on the device, activation, confirmation.
+ * @throws PUSH_REFUSED before anything is sent, PUSH_HASH, PUSH_SELF_TEST, DEVICE_*, SLOT_IMAGE_INVALID
+ */
 export async function push(device: DeviceClient, image: Uint8Array, options: PushOptions = {}): Promise<PushResult> {
   const slotImage = decodeSlotImage(image);
   const sha = sha256(image);

@@ -27,6 +27,7 @@ export interface UploadTransfer {
   readonly from: number;
 }
 
+/** How chunks of a file are sent. */
 export interface SendOptions {
   readonly onProgress?: OnProgress<'upload'>;
   readonly signal?: AbortSignal;

@@ -21,6 +21,7 @@ import {
 import type { LineProperties, Transport } from '../transport/index.js';
 import { explainSilence } from './silence.js';
 
+/** Timeouts and repetitions of a request. */
 export interface RequestOptions {
   /** Until the first repetition. */
   readonly timeoutMs?: number;

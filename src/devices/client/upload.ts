@@ -16,6 +16,7 @@ import { type SmpClient, signalOf } from './smp-client.js';
 /** A file is read back to verify it only if the device has no hash command. */
 export type UploadStep = 'upload' | 'verify';
 
+/** Where a file is sent, and how. */
 export interface UploadOptions extends SendOptions {
   readonly onProgress?: OnProgress<UploadStep>;
   /** Path on the device; the inactive slot by default. */
@@ -30,6 +31,7 @@ export interface UploadOptions extends SendOptions {
   readonly blockBytes?: number | null;
 }
 
+/** What was sent, and how it was verified. */
 export interface UploadResult {
   readonly bytes: number;
   /** Bytes that were already on the device. */

@@ -4,6 +4,7 @@
 import { fail, reasonOf } from '../../base/errors.js';
 import { topicName } from './topics.js';
 
+/** The parts of an `mqtt://` or `mqtts://` URI. */
 export interface BrokerAddress {
   /** The address without the password. */
   readonly uri: string;
@@ -36,6 +37,7 @@ export function isBrokerUri(text: string): boolean {
 }
 
 /**
+ * Parses mqtt://[USER:PASSWORD@]HOST[:PORT][/FLEET[/DEVICE]].
  * @param environment ATOLL_MQTT_USERNAME and ATOLL_MQTT_PASSWORD are used if the address has no credentials
  * @throws BROKER_ADDRESS
  */

@@ -17,6 +17,7 @@ import type { BrokerAddress } from './address.js';
 import { brokerError, disconnectText, isTakeover, mayBeVersion, troubleText } from './reasons.js';
 import { matchesFilter } from './topics.js';
 
+/** A message from a broker. */
 export interface Message {
   readonly topic: string;
   readonly payload: Uint8Array;
@@ -24,6 +25,7 @@ export interface Message {
   readonly retained: boolean;
 }
 
+/** How a connection to a broker is made, and callbacks for its changes. */
 export interface ConnectOptions {
   readonly clientId?: string;
   /** Published by the broker, retained, if this client disconnects without saying so. */
@@ -64,7 +66,10 @@ interface BrokerLimits {
 /** For brokers that report none: the number of MQTT packet identifiers. */
 const noLimits: BrokerLimits = { receiveMaximum: 65_535, retains: true };
 
-/** @throws BROKER_UNREACHABLE, BROKER_REFUSED, BROKER_QUOTA, BROKER_LIMIT, BROKER_TLS, FILE_NOT_READABLE */
+/**
+ * Connects to a broker over MQTT 5, or 3.1.1 if it knows no other.
+ * @throws BROKER_UNREACHABLE, BROKER_REFUSED, BROKER_QUOTA, BROKER_LIMIT, BROKER_TLS, FILE_NOT_READABLE
+ */
 export async function connectToBroker(address: BrokerAddress, options: ConnectOptions = {}): Promise<BrokerConnection> {
   const settings = await settingsOf(address, options);
   let first: unknown = null;
@@ -91,6 +96,7 @@ export interface BrokerTrouble {
   readonly reason: string;
 }
 
+/** A connection to a broker that is made again when it is lost, with its subscriptions. */
 export class BrokerConnection {
   /** Called when the connection is lost, and when it is back. */
   onChange: ((connected: boolean) => void) | null = null;

@@ -7,6 +7,7 @@ import { defined } from '../../base/checked.js';
 import { fail, reasonOf } from '../../base/errors.js';
 import { openPersistence } from './persistence.js';
 
+/** Where an embedded broker listens, and where it keeps retained messages. */
 export interface BrokerOptions {
   readonly host?: string;
   /** 0: any free port. */
@@ -15,6 +16,7 @@ export interface BrokerOptions {
   readonly folder?: string | null;
 }
 
+/** An MQTT broker in this process. */
 export interface EmbeddedBroker {
   readonly uri: string;
   readonly close: () => Promise<void>;
@@ -23,7 +25,10 @@ export interface EmbeddedBroker {
 /** Time for reads of the folder to finish. */
 const settleMs = 50;
 
-/** @throws LISTEN, FILE_NOT_WRITABLE */
+/**
+ * Starts an MQTT broker in this process.
+ * @throws LISTEN, FILE_NOT_WRITABLE
+ */
 export async function startBroker({
   host = '127.0.0.1',
   port = 1883,

@@ -179,5 +179,7 @@ export const atollCommands = {
   ),
 } as const;
 
+/** How a device describes itself. */
 export type DeviceDescription = z.output<typeof atollCommands.describe.response>;
+/** A slot as a device reports it. */
 export type SlotState = z.output<typeof slot>;

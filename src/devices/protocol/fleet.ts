@@ -113,6 +113,7 @@ const reportedSchema = z.looseObject({
     )
     .optional(),
 });
+/** A device's report, as it is sent. */
 export type Reported = z.output<typeof reportedSchema>;
 export type WrittenReported = z.input<typeof reportedSchema>;
 

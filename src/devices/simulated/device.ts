@@ -18,6 +18,7 @@ import { atollStatusError, StatusError } from './status-error.js';
 import { Tensors } from './tensors.js';
 import { requireTrust } from './trust.js';
 
+/** How a device in this process presents itself. */
 export interface ServedDeviceOptions {
   readonly id?: string;
   /** The largest packet, header included, as `params` reports it. */
@@ -42,6 +43,7 @@ export interface ServedDeviceOptions {
   readonly onActivated?: () => void;
 }
 
+/** How a simulated device presents itself, and its latency jitter. */
 export interface SimulatedDeviceOptions extends ServedDeviceOptions {
   /** Seed of the latency jitter. */
   readonly seed?: number;

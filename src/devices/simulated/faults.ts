@@ -17,6 +17,7 @@ export const faultNames = [
   'wrong-hash',
   'wrong-result',
 ] as const;
+/** Faults of a simulated device. */
 export type FaultName = (typeof faultNames)[number];
 
 /** Every nth response is affected. */

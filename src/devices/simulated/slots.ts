@@ -5,6 +5,7 @@ import { equalBytes, sha256 } from '../../base/hashes.js';
 import { decodeSlotImage, type SlotImage } from '../bundle/index.js';
 import { atollStatusError } from './status-error.js';
 
+/** A slot of a device: an image and its state. */
 export interface Slot {
   /** Bytes written so far. */
   bytes: Uint8Array;
@@ -21,6 +22,7 @@ export interface Slot {
 /** Boot attempts without confirmation after which the device returns to the confirmed model. */
 export const maxBootAttempts = 3;
 
+/** The two slots of a device, with the rules for what may be written, activated and confirmed. */
 export class Slots {
   readonly all: readonly [Slot, Slot] = [emptySlot(), emptySlot()];
   /** The highest counter of any confirmed image; it never decreases. */

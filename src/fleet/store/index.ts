@@ -22,7 +22,10 @@ export type {
   WaveRow,
 } from './store.js';
 
-/** @param url a file, or postgres://USER:PASSWORD@HOST/DATABASE. @throws STORE, FILE_NOT_WRITABLE */
+/**
+ * Opens a store of rollouts: an SQLite file, `:memory:`, or a PostgreSQL database.
+ * @param url a file, or postgres://USER:PASSWORD@HOST/DATABASE. @throws STORE, FILE_NOT_WRITABLE
+ */
 export async function openStore(url: string): Promise<RolloutStore> {
   return openSqlStore(await openDatabase(url));
 }

@@ -5,6 +5,7 @@ import type { Judgement } from '../gates.js';
 import type { RolloutPlan } from '../plan.js';
 import type { DeviceRecord, RolloutEvent, RolloutState } from '../records.js';
 
+/** A rollout as it is stored. */
 export interface RolloutRow {
   /** Number of the rollout in this store. */
   readonly no: number;
@@ -31,6 +32,7 @@ export interface RolloutRow {
   readonly clockMs: number;
 }
 
+/** A rollout before it is stored. */
 export type NewRollout = Pick<
   RolloutRow,
   'fleet' | 'name' | 'uri' | 'plan' | 'target' | 'bundle' | 'previous' | 'cutoff' | 'createdAt' | 'state'
@@ -49,6 +51,7 @@ export type RolloutCommand =
   /** null: all devices that failed or did not report in time. */
   | { readonly kind: 'retry'; readonly ids: readonly string[] | null };
 
+/** An event of a rollout with its number and time. */
 export interface LoggedEvent {
   readonly n: number;
   /** Milliseconds since 1970. */
@@ -64,6 +67,7 @@ export interface PublishedRow {
   readonly complete: boolean;
 }
 
+/** Changes of a rollout that a store saves together. */
 export interface Commit {
   readonly devices: readonly DeviceRecord[];
   readonly events: readonly RolloutEvent[];
@@ -93,6 +97,7 @@ export interface MeasuredRow {
   readonly beforeAccuracy: number | null;
 }
 
+/** A durable store of rollouts. */
 export interface RolloutStore {
   /** Address of the database, without the password. */
   readonly uri: string;

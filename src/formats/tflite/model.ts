@@ -7,6 +7,7 @@ import { BuiltinOperator, TensorType } from './schema/enums.js';
 import type * as schema from './schema/model.js';
 import type { BuiltinOptions as BuiltinOptionsUnion } from './schema/options.js';
 
+/** A TFLite model: the tables of its flatbuffer as objects. */
 export type Model = Infer<typeof schema.Model>;
 export type SubGraph = Infer<typeof schema.SubGraph>;
 export type Tensor = Infer<typeof schema.Tensor>;

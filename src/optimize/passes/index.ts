@@ -21,6 +21,7 @@ export { type WeightsReport, weightsReport } from './weights-report.js';
 /** The order matters: a normalization must be folded before the activation after it can be fused. */
 const passes: readonly GraphPass[] = [foldConstants, squareToProduct, absorbNegations, foldBatchNorm, fuseActivations];
 
+/** A model after the graph passes. */
 export interface OptimizeResult {
   readonly model: Model;
   /** Number of changes by pass. */

@@ -6,6 +6,7 @@ import { elementAt } from '../../base/checked.js';
 import { compact, copyModel, type Model } from '../../formats/tflite/index.js';
 import { storeWeights, type WeightMatrix, weightMatrices } from './weight-matrix.js';
 
+/** Size of a block of weights that is pruned as a whole. */
 export interface Block {
   readonly channels: number;
   readonly places: number;

@@ -3,6 +3,7 @@
 import type { Model } from '../../formats/tflite/index.js';
 import { weightMatrices } from './weight-matrix.js';
 
+/** How much of the weights is 0, and how many values there are. */
 export interface WeightsReport {
   /** Share of all weights that are 0. */
   readonly sparsity: number;

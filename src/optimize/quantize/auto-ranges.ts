@@ -13,6 +13,7 @@ import { chooseRange, type RangeMethod, relevantRange } from './ranges.js';
 import { schemes } from './scheme.js';
 import type { TensorStatistics } from './tensor-statistics.js';
 
+/** What `ranges: auto` chose. */
 export interface AutoRanges {
   readonly ranges: ReadonlyMap<number, Ranges>;
   /** Number of tensors whose range comes from each method. */

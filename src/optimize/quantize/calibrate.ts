@@ -26,6 +26,7 @@ import {
 import { SampleStatistics } from './sample-statistics.js';
 import { combine, type TensorStatistics, TensorStatisticsCollector } from './tensor-statistics.js';
 
+/** How many samples are run, and whether histograms are kept. */
 export interface CalibrationOptions {
   /** Maximum number of samples per dataset, drawn with its seed. */
   readonly samples?: number;
@@ -50,6 +51,7 @@ export interface SubgraphCalibration {
   readonly folds: readonly (readonly (TensorStatistics | null)[])[];
 }
 
+/** Statistics of every tensor on the calibration data; plain data that can be stored. */
 export interface Calibration {
   /** SHA-256 of the model that was run. */
   readonly model: string;
@@ -60,6 +62,7 @@ export interface Calibration {
 const defaultSamples = 500;
 
 /**
+ * Runs the float model on the samples and collects the range of every tensor.
  * @param model the float model after `optimize`: statistics belong to its tensors
  * @param datasets one for each signature, or one for the model
  * @throws CALIBRATION_EMPTY, QUANTIZE_RANGE (NaN or infinite values), DATASET_*, OPERATORS_UNSUPPORTED,

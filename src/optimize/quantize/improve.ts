@@ -16,6 +16,7 @@ import { type PlanOptions, planQuantization, type QuantizationPlan } from './pla
 import { type LayerRepair, repairLayers } from './repair/layers.js';
 
 export const repairNames = ['dead-channels', 'equalization', 'bias-correction', 'adaptive-rounding'] as const;
+/** Names of the repairs. */
 export type RepairName = (typeof repairNames)[number];
 
 /**
@@ -24,6 +25,7 @@ export type RepairName = (typeof repairNames)[number];
  */
 export const harmlessRepairs: readonly RepairName[] = repairNames.filter((name) => name !== 'dead-channels');
 
+/** The steps of a quantization, for progress. */
 export type QuantizeStep = 'calibrate' | 'choose ranges' | 'mix precision' | RepairName;
 
 /** A float model and its quantization options. */
@@ -45,6 +47,7 @@ export interface RepairReport {
   readonly changes?: number;
 }
 
+/** A draft after its repairs, with what each of them changed. */
 export interface Improved extends Draft {
   /** null if ranges were not chosen by measurement. */
   readonly rangeMethods: AutoRanges['methods'] | null;

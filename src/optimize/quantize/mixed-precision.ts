@@ -14,6 +14,7 @@ import type { QuantizationPlan } from './plan.js';
 /** The type for operators that int8 does not serve; float only if the scheme leaves operators in float. */
 export type WiderType = 'int16' | 'float32';
 
+/** A tensor of an operator that was widened. */
 export interface WidenedTensor {
   readonly tensor: number;
   readonly name: string;
@@ -23,6 +24,7 @@ export interface WidenedTensor {
   readonly gain: number;
 }
 
+/** Operators that were widened until the outputs reached a signal-to-noise ratio. */
 export interface MixedPrecision {
   readonly wider: WiderType;
   /** In the order in which they were chosen. */

@@ -3,6 +3,7 @@
 import { roundHalfAway } from '../../simulator/index.js';
 import type { IntegerType, NumberFormat } from './number-format.js';
 
+/** The smallest and the largest real value of a tensor. */
 export interface Range {
   readonly min: number;
   readonly max: number;

@@ -26,11 +26,13 @@ import { type NumberType, realLimits } from './number-format.js';
 import { type SchemeName, schemeOf, schemes } from './scheme.js';
 import { type BiasPlan, type Granularity, planWeights, type WeightsPlan } from './weights.js';
 
+/** The types in which an operator computes, and its version. */
 export interface OperatorPlan {
   readonly mode: OperatorMode;
   readonly version: number;
 }
 
+/** The plan of one subgraph. */
 export interface SubgraphPlan {
   readonly subgraph: number;
   /** In order. */
@@ -43,6 +45,7 @@ export interface SubgraphPlan {
   readonly float16Constants: readonly number[];
 }
 
+/** What is done to each operator, tensor and constant; plain data. */
 export interface QuantizationPlan {
   readonly scheme: SchemeName;
   readonly io: NumberType;
@@ -50,6 +53,7 @@ export interface QuantizationPlan {
   readonly warnings: readonly Warning[];
 }
 
+/** What a quantization plan is made of. */
 export interface PlanOptions {
   readonly scheme?: SchemeName;
   /** Type of inputs and outputs; the scheme's default if absent. */

@@ -37,6 +37,7 @@ import { type SchemeName, schemeOf, schemes } from './scheme.js';
 import { encodeSparseWeights } from './sparse.js';
 import { verifyLimits, verifyScheme } from './verify.js';
 
+/** Scheme, algorithms and data; every option has a default. */
 export interface QuantizeOptions extends Omit<CalibrationOptions, 'onProgress' | 'histograms'>, PlanOptions {
   /** How a tensor's range is derived from its values; min-max by default, `auto` chooses by measured output error. */
   readonly ranges?: RangeMethod | 'auto';
@@ -56,6 +57,7 @@ export interface QuantizeOptions extends Omit<CalibrationOptions, 'onProgress' |
   readonly onProgress?: OnProgress<QuantizeStep>;
 }
 
+/** The quantized model with its file, its plan, and what was done to get there. */
 export interface QuantizeResult extends Pick<Improved, 'rangeMethods' | 'repairs' | 'mixed'> {
   readonly bytes: Uint8Array;
   readonly model: Model;

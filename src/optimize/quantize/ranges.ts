@@ -6,6 +6,7 @@ import { type Range, widened } from './parameters.js';
 import type { TensorStatistics } from './tensor-statistics.js';
 
 export const rangeMethods = ['min-max', 'moving-average', 'percentile', 'mse', 'entropy', 'headroom'] as const;
+/** How a tensor's range is derived from its values. */
 export type RangeMethod = (typeof rangeMethods)[number];
 
 /** Whether a method needs more than the smallest and largest values. */

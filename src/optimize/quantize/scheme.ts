@@ -3,6 +3,7 @@
 import { constantBytes, type Model, mainSubgraph, TensorType } from '../../formats/tflite/index.js';
 import type { IntegerType, NumberType } from './number-format.js';
 
+/** Names of the schemes. */
 export const schemeNames = [
   'float32',
   'float16',
@@ -12,6 +13,7 @@ export const schemeNames = [
   'int16x8',
   'int16x8-float-fallback',
 ] as const;
+/** Names of the schemes. */
 export type SchemeName = (typeof schemeNames)[number];
 
 /** The result of detecting a model's scheme. */

@@ -5,6 +5,7 @@ import { type OutputActivation, type RelevantEnds, relevantEnds } from '../../ev
 import { type Extremes, extremesOf, float32Max } from '../../simulator/index.js';
 import { Histogram, type HistogramData } from './histogram.js';
 
+/** What calibration saw of one tensor; real values. */
 export interface TensorStatistics {
   readonly runs: number;
   readonly min: number;

@@ -20,6 +20,7 @@ import type { WeightsRule } from './rules.js';
 /** For operators with a choice: one scale for all weights, or one per output channel. */
 export type Granularity = 'per-tensor' | 'per-channel';
 
+/** Weights as integers: symmetric, with zero point 0, one scale for all channels or one for each. */
 export interface WeightsPlan {
   readonly operator: number;
   readonly input: number;
@@ -30,6 +31,7 @@ export interface WeightsPlan {
   readonly scales: readonly number[];
 }
 
+/** A bias as int32 (int64 for int16 activations), whose scale is that of the input times that of the weights. */
 export interface BiasPlan {
   readonly operator: number;
   readonly input: number;

@@ -5,12 +5,14 @@ import { elementAt } from '../../base/checked.js';
 import { arenaBytesOf } from './alignment.js';
 import type { BufferRequest } from './lifetimes.js';
 
+/** Memory with its place in the arena. */
 export interface PlannedBuffer extends BufferRequest {
   /** `bytes` rounded up to the alignment. */
   readonly size: number;
   readonly offset: number;
 }
 
+/** The planned part of an arena. */
 export interface HeadPlan {
   /** In the order of the requests. */
   readonly buffers: readonly PlannedBuffer[];

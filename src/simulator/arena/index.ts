@@ -12,6 +12,7 @@ import { type BufferRequest, tensorRequests } from './lifetimes.js';
 import { offlinePlanOf, onlinePlanned } from './offline-plan.js';
 import { tailBytesOf } from './tail.js';
 
+/** The RAM that the interpreter of a device needs, in bytes. */
 export interface Arena extends HeadPlan {
   /** Head and tail: what `arena_used_bytes()` reports on the device. */
   readonly arenaBytes: number;
@@ -21,6 +22,7 @@ export interface Arena extends HeadPlan {
 }
 
 /**
+ * Plans the arena of a model as TFLM's planner does, for the kernels of a runtime.
  * @throws OPERATORS_UNSUPPORTED, OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC; TFLITE_INVALID for an invalid plan in the file
  */
 export function arenaOf(model: Model, kernels: RuntimeKernels): Arena {

@@ -5,6 +5,7 @@ import { elementAt } from '../../base/checked.js';
 import { bytesOfElements, constantBytes, type Model, type SubGraph } from '../../formats/tflite/index.js';
 import type { Operand } from '../operators/operator.js';
 
+/** Memory that an operator or a tensor needs for some time. */
 export interface BufferRequest {
   /** Tensor index, or null for a scratch buffer. */
   readonly tensor: number | null;

@@ -16,6 +16,7 @@ export interface CompiledPart {
   readonly executables: readonly Executable[];
 }
 
+/** A model compiled for the Edge TPU: its custom operators and their executables. */
 export interface CompiledModel {
   readonly parts: readonly CompiledPart[];
   /** The highest version that its parts require. */

@@ -14,8 +14,10 @@ export interface TransferDescription {
   readonly bytes?: number;
 }
 
+/** The layout of an input or output, as plain data. */
 export type LayerDescription = Omit<Layer, 'runs' | 'elementBytes'> & { readonly pieces: number };
 
+/** An executable as plain data. */
 export interface ExecutableDescription
   extends Omit<
     Executable,
@@ -39,6 +41,7 @@ export interface ExecutableDescription
   readonly outputs: readonly LayerDescription[];
 }
 
+/** A model compiled for the Edge TPU, as plain data. */
 export interface CompiledDescription extends Omit<CompiledModel, 'parts'> {
   readonly parts: readonly {
     readonly operator: number;

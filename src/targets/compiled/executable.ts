@@ -8,6 +8,7 @@ import type { PackedExecutable } from './package.js';
 import type { MetaFields } from './schema.js';
 
 const kinds = ['stand-alone', 'parameter-caching', 'execution-only'] as const;
+/** What an executable is for: all of a model, caching its parameters, or running with cached ones. */
 export type ExecutableKind = (typeof kinds)[number];
 
 /** What an address or a transfer refers to. */
@@ -24,6 +25,7 @@ export interface AddressField {
   readonly bit: number;
 }
 
+/** A run of instructions, with the fields that hold addresses. */
 export interface InstructionChunk {
   readonly bytes: Uint8Array;
   readonly fields: readonly AddressField[];
@@ -42,6 +44,7 @@ export type DataTransfer =
   | { readonly what: 'interrupt'; readonly number: number }
   | { readonly what: 'fence' };
 
+/** A program of the Edge TPU, with its parameters and transfers. */
 export interface Executable {
   readonly kind: ExecutableKind;
   /** Name of the file, for messages. */

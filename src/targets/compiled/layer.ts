@@ -17,8 +17,10 @@ const dataTypes = {
   8: { type: 'int8', bytes: 1, signed: true },
   9: { type: 'int16', bytes: 2, signed: true },
 } as const;
+/** Element types of an executable's inputs and outputs. */
 export type LayerType = (typeof dataTypes)[keyof typeof dataTypes]['type'];
 
+/** An input or output of an executable, as it lies in memory. */
 export interface Layer {
   readonly name: string;
   readonly shape: readonly [height: number, width: number, channels: number];

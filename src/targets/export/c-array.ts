@@ -1,5 +1,6 @@
 // A model as a constant array for C or C++ firmware, with the alignment that TFLM's flatbuffers need.
 
+/** A C array with its header. */
 export interface CArray {
   readonly source: string;
   readonly header: string;
@@ -10,6 +11,7 @@ export interface CArray {
 const perLine = 16;
 
 /**
+ * Writes bytes as a C array, aligned to 16 bytes, with a header that declares it.
  * @param name a C identifier
  * @param headerFile what the source includes
  */

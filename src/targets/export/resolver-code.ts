@@ -3,6 +3,7 @@
 import type { RegisteredOperator } from '../index.js';
 
 /**
+ * C++ code that registers the operators of a model with TFLM.
  * @param name C identifier, prefix of the names in the header
  * @param model name of the model, for the comment
  * @param arenaBytes arena size that the interpreter needs; null if unknown

@@ -6,6 +6,7 @@ import { encodeBlock, UF2Flags } from 'uf2';
 const uf2Page = 256;
 
 /**
+ * Writes bytes as a UF2 file for a flash address.
  * @param address flash address of the first byte; a multiple of the page size
  * @param familyId of the bootloader; boards of other families ignore the file
  */

@@ -5,6 +5,7 @@ import { trialHeader, trialRows } from '../advise.js';
 import { List, pageText, Table } from './page.js';
 import { ScatterPlot, type ScatterPoint } from './scatter-plot.js';
 
+/** The result as a self-contained HTML page with a plot of accuracy over latency. */
 export function advisePage(result: Advised, command: string | null): string {
   const { target, trials, decisions, recommended, why, float } = result;
   const point = ({ candidate, latencyMs, accuracy, bytes, fits, onFront }: Trial): ScatterPoint => ({

@@ -9,6 +9,7 @@ import { pageText, Table } from './page.js';
 
 const header = ['#', 'operator', 'tensor', 'min', 'max', 'scale', 'RMSE/scale', 'SNR dB', 'cosine', 'saturated'];
 
+/** The comparison as a self-contained HTML page with plots. */
 export function comparePage(result: Comparison, files: { readonly first: string; readonly second: string }): string {
   const bars = (figureOf: (tensor: TensorComparison) => number | null) =>
     result.tensors.map((tensor) => ({ label: labelOf(tensor), value: figureOf(tensor) }));

@@ -6,6 +6,7 @@ import { durationText, percentText } from '../text.js';
 import { LinePlot } from './line-plot.js';
 import { List, pageText, Table } from './page.js';
 
+/** A rollout as a self-contained HTML page with plots. */
 export async function rolloutPage({ summary, devices, events }: RolloutReport): Promise<string> {
   const { bad, confirmedAt, badAt, p95Ms, beforeP95Ms } = await findingsOf(devices);
   const { elapsedMs } = summary;

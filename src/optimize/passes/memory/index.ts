@@ -15,6 +15,7 @@ import {
 import { bestOffsets, lowestHeight } from './offsets.js';
 import { bestOrder, type OrderedTensor, type OrderProblem } from './order.js';
 
+/** A model whose arena was made smaller, with figures before and after. */
 export interface MemoryPlan {
   readonly model: Model;
   /** Of the original file, with its plan if it had one. */
