@@ -71,6 +71,7 @@ export interface DeployOptions {
 export interface DeployResult {
   readonly name: string;
   readonly target: string;
+  /** Id that the device reports. */
   readonly device: string;
   readonly sizes: { readonly inputModelBytes: number; readonly modelBytes: number; readonly slotImageBytes: number };
   readonly accuracy: {
@@ -81,6 +82,7 @@ export interface DeployResult {
     readonly host: number;
     readonly device: number;
   } | null;
+  /** Milliseconds on the device; null without evaluation data. */
   readonly latencyMs: Evaluation['latencyMs'] | null;
   readonly check: CheckResult;
   readonly push: PushResult;
@@ -89,6 +91,7 @@ export interface DeployResult {
   readonly gates: readonly GateResult[];
   /** Whether it was activated although it exceeds a limit. */
   readonly forced: boolean;
+  /** Paths of the written files. */
   readonly files: { readonly model: string; readonly slotImage: string };
   readonly warnings: readonly Warning[];
 }

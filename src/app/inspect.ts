@@ -20,6 +20,7 @@ export interface InspectedTensor {
   readonly index: number;
   readonly name: string;
   readonly type: string;
+  /** Dimensions, the batch first. */
   readonly shape: readonly number[];
   /** The shape with -1 for free dimensions, if it has any. */
   readonly shapeSignature: readonly number[] | null;
@@ -29,6 +30,7 @@ export interface InspectedTensor {
 /** The description of a model. */
 export interface Inspection {
   readonly bytes: number;
+  /** Of the file, in hexadecimal. */
   readonly sha256: string;
   readonly description: string;
   readonly scheme: Scheme;
@@ -43,9 +45,11 @@ export interface Inspection {
     /** Multiply-accumulates; null if unknown. */
     readonly macs: number | null;
   }[];
+  /** Multiply-accumulates of one inference. */
   readonly macs: number;
   readonly subgraphs: number;
   readonly tensors: number;
+  /** Bytes of constant tensors. */
   readonly parameterBytes: number;
   readonly signatures: readonly {
     readonly key: string;

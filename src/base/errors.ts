@@ -522,7 +522,9 @@ export type ErrorValues<C extends ErrorCode> = {
 /** An error from the table. `where` names the file, tensor, operator or device if the message has one. */
 export class AtollError extends Error {
   override readonly name = 'AtollError';
+  /** A code of the error table. */
   readonly code: ErrorCode;
+  /** The values that the message is made of, by name. */
   readonly values: Readonly<Record<string, string | number>>;
 
   constructor(code: ErrorCode, values: Readonly<Record<string, string | number>>, cause?: unknown) {

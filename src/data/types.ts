@@ -9,8 +9,11 @@ export interface Sample {
    * `per-file`.
    */
   readonly continues: boolean;
+  /** Real values of each input, row-major. */
   readonly inputs: readonly Float32Array[];
+  /** Class number; null without labels. */
   readonly label: number | null;
+  /** Real values of each output; null without targets. */
   readonly targets: readonly Float32Array[] | null;
 }
 
@@ -28,8 +31,10 @@ export interface Dataset {
   readonly name: string;
   readonly path: string;
   readonly task: DatasetFile['task'];
+  /** null for data without labels and targets. */
   readonly metric: Metric | null;
   readonly windows: Windows | null;
+  /** Names of the classes, in the order of the model's outputs; null if there are none. */
   readonly classes: readonly string[] | null;
   readonly inputs: readonly DatasetInput[];
   readonly hasLabels: boolean;

@@ -24,8 +24,11 @@ export interface BatchOptions {
 
 /** Outputs and latencies of a batch. */
 export interface BatchResult {
+  /** Number of samples. */
   readonly samples: number;
+  /** All outputs of the model for every sample, one after another, in the model's types, little-endian. */
   readonly outputs: Uint8Array;
+  /** Milliseconds for each sample, and where they were measured. */
   readonly latencyMs: Distribution & { readonly basis: LatencyBasis };
   readonly warnings: readonly Warning[];
 }

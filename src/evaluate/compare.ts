@@ -42,11 +42,13 @@ export interface TensorComparison extends ComparedTensor {
   /** Value range in the first model. */
   readonly min: number;
   readonly max: number;
+  /** Root mean square of the errors, in real values. */
   readonly rmse: number;
   /** RMSE divided by the scale. Rounding alone gives 1 / sqrt(12) = 0.289 (uniform error over one step; B. Widrow). */
   readonly rmsePerScale: number | null;
   /** SNR in dB; null if the first model computes only zeros, or both compute the same. */
   readonly signalToNoise: number | null;
+  /** Cosine of the angle between both values; null if one is all 0. */
   readonly cosine: number | null;
   /** Share of values outside the range of the second model's format. */
   readonly saturation: number;
@@ -54,6 +56,7 @@ export interface TensorComparison extends ComparedTensor {
 
 /** The figures of every tensor, and of the outputs together. */
 export interface Comparison {
+  /** Name of the dataset. */
   readonly dataset: string;
   readonly samples: number;
   /** In the order of the second model. */

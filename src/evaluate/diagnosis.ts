@@ -41,8 +41,11 @@ const clampedShare = 0.001;
 export interface ComparedTensor {
   readonly op: string | null;
   readonly operator: number | null;
+  /** Root mean square of the errors, in steps of the quantization; null for a float tensor. */
   readonly rmsePerScale: number | null;
+  /** In dB; null if both are equal. */
   readonly signalToNoise: number | null;
+  /** Share of the values outside the range. */
   readonly saturation: number;
 }
 

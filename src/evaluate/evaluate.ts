@@ -23,11 +23,13 @@ export interface EvaluateOptions {
 
 /** A metric of a model on a dataset, with its latency. */
 export interface Evaluation {
+  /** Name of the dataset. */
   readonly dataset: string;
   readonly metric: Metric;
   /** A fraction for top1, top5 and auc; a mean squared error; or dB. */
   readonly value: number;
   readonly samples: number;
+  /** Milliseconds of one inference, and where they were measured. */
   readonly latencyMs: Distribution & { readonly basis: LatencyBasis };
   /** null for tasks other than classification, and beyond 1,000 classes. */
   readonly confusion: Confusion | null;

@@ -21,13 +21,16 @@ export interface Limits {
   /** Loss against the float model; by default 2 points of a share and 5 % of other metrics. */
   readonly maxDrop?: Allowance;
   readonly min?: { readonly metric: Metric; readonly value: number };
+  /** In milliseconds. */
   readonly maxLatencyMs?: number;
+  /** In bytes. */
   readonly maxArenaBytes?: number;
 }
 
 /** A limit on a model, and whether it is kept. */
 export interface GateResult {
   readonly gate: 'max-drop' | 'min' | 'max-latency-ms' | 'max-arena-bytes';
+  /** In the unit of what is limited. */
   readonly limit: number;
   /** null if unknown. */
   readonly actual: number | null;

@@ -7,6 +7,7 @@ import { quantileOf } from '../base/quantile.js';
 export interface Confusion {
   /** matrix[label][predicted] */
   readonly matrix: readonly (readonly number[])[];
+  /** Names of the classes; null if the dataset has none. */
   readonly classes: readonly string[] | null;
 }
 

@@ -15,6 +15,7 @@ export type LatencyBasis = 'host' | 'estimate' | 'simulated' | 'device';
 export interface RunResult {
   /** All outputs back to back. */
   readonly output: Uint8Array;
+  /** Milliseconds. */
   readonly latencyMs: number;
 }
 
@@ -22,6 +23,7 @@ export interface RunResult {
 export interface Runner {
   readonly inputs: readonly TensorInfo[];
   readonly outputs: readonly TensorInfo[];
+  /** Where latencies are measured. */
   readonly basis: LatencyBasis;
   /** Maximum number of samples in flight. */
   readonly concurrency: number;

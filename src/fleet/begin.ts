@@ -20,11 +20,13 @@ export interface Beginning {
   readonly previousImage: Uint8Array | null;
   /** HOST:PORT/NAME of the fleet, and its address without the password. */
   readonly fleet: string;
+  /** Address of the fleet: mqtt://BROKER/FLEET. */
   readonly uri: string;
 }
 
 /** Callbacks while a rollout begins. */
 export interface BeginOptions {
+  /** Milliseconds since 1970; the machine's clock by default. */
   readonly now?: number;
   /** Called with devices that an earlier rollout reached and that are now missing from the broker. */
   readonly onMissing?: (ids: readonly string[]) => void;

@@ -10,6 +10,7 @@ export interface DeviceMeasurements {
   readonly p95Ms: number | null;
   /** Share of correct answers on the labelled samples that the device holds. */
   readonly accuracy: number | null;
+  /** Arena that the interpreter uses, in bytes. */
   readonly arenaBytes: number | null;
   /** The largest difference between an output and the simulator's, in LSB. */
   readonly maxLsb: number | null;
@@ -60,7 +61,9 @@ export interface Judgement {
    * few devices were measured.
    */
   readonly decision: 'pass' | 'fail' | 'wait' | 'undecided';
+  /** Number of devices that violate the condition. */
   readonly bad: number;
+  /** Number of devices that were measured. */
   readonly measured: number;
   /**
    * Lower bound of the true share of bad devices, at the gate's confidence; null if no more devices are bad than

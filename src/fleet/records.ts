@@ -53,6 +53,7 @@ export type Desired = 'nothing' | 'new' | 'old';
 /** A device of a rollout: where it stands, and what it has measured. */
 export interface DeviceRecord {
   readonly id: string;
+  /** Counted from 0. */
   readonly wave: number;
   /** Position among waiting devices: the lowest is notified first. */
   readonly place: number;
@@ -66,6 +67,7 @@ export interface DeviceRecord {
   readonly desired: Desired;
   /** Whether the broker has acknowledged the `desired` message. */
   readonly published: boolean;
+  /** Why it failed; null otherwise. */
   readonly code: string | null;
   readonly measured: DeviceMeasurements;
   /** Measurements with the previous model. */

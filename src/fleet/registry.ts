@@ -19,6 +19,7 @@ import { type Clock, type FleetBroker, machineClock } from './broker.js';
 /** A device of a fleet, as the broker retains it. */
 export interface FleetMember {
   readonly id: string;
+  /** Whether the broker has a connection to it. */
   readonly online: boolean;
   readonly reported: Reported;
 }

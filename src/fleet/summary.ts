@@ -9,10 +9,12 @@ import type { RolloutRow, RolloutStore } from './store/index.js';
 /** The devices of one wave by phase, and their medians. */
 export interface WaveSummary {
   readonly devices: number;
+  /** Number of devices by phase. */
   readonly counts: Readonly<Partial<Record<DevicePhase, number>>>;
   /** Medians with the new model and with the previous one; null if nothing was measured. */
   readonly p95Ms: number | null;
   readonly beforeP95Ms: number | null;
+  /** Median share of right samples with the new model; null if not measured. */
   readonly accuracy: number | null;
   readonly beforeAccuracy: number | null;
 }
@@ -31,12 +33,14 @@ export interface RolloutSummary {
   readonly reason: string;
   readonly by: RolloutState['by'];
   readonly devices: number;
+  /** Number of devices by phase, of all waves. */
   readonly counts: WaveSummary['counts'];
   readonly waves: readonly WaveSummary[];
   /** The gates with their judgement of the current wave; null before it begins. */
   readonly gates: readonly (Gate & { readonly judgement: Judgement | null; readonly failsFrom: number | null })[];
   /** How long the rollout has been led, and the estimated rest; null if that is unknown. */
   readonly elapsedMs: number;
+  /** Estimated rest, in milliseconds; null if it is unknown. */
   readonly leftMs: number | null;
   /** When the maintenance window opens, in milliseconds since 1970; null if nothing waits for it. */
   readonly opensAt: number | null;
@@ -44,7 +48,9 @@ export interface RolloutSummary {
   readonly agent: string | null;
   /** Set while the leading agent has no connection to the broker; null otherwise, and if no agent leads. */
   readonly broker: BrokerTrouble | null;
+  /** Milliseconds since 1970. */
   readonly createdAt: number;
+  /** Milliseconds since 1970. */
   readonly changedAt: number;
 }
 

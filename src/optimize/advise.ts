@@ -30,6 +30,7 @@ import {
 export interface AdviseOptions {
   /** Maximum loss of the metric against the float model; by default 2 points of a share and 5 % of other metrics. */
   readonly maxDrop?: Allowance;
+  /** Accepted latency on the target, in milliseconds. */
   readonly maxMs?: number;
   /** Maximum number of samples to evaluate. */
   readonly limit?: number;
@@ -49,6 +50,7 @@ export interface Trial {
   readonly candidate: Candidate;
   /** null if the candidate could not be made. */
   readonly bytes: number | null;
+  /** null if it is unknown. */
   readonly arenaBytes: number | null;
   readonly latencyMs: CheckResult['latencyMs'];
   /** null if it was not evaluated. */
@@ -68,7 +70,9 @@ export interface Trial {
 export interface Accuracy {
   /** `signal to noise` if the data has neither labels nor targets. */
   readonly metric: Evaluation['metric'] | 'signal to noise';
+  /** In the metric's own unit. */
   readonly value: number;
+  /** Number of samples. */
   readonly samples: number;
 }
 
@@ -87,6 +91,7 @@ export interface Advised {
   readonly trials: readonly Trial[];
   /** Name of the recommended candidate; null if none fits. */
   readonly recommended: string | null;
+  /** Why this candidate is recommended, or why none is. */
   readonly why: string;
 }
 

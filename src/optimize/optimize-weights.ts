@@ -26,9 +26,11 @@ export interface OptimizeWeightsOptions {
   /** Share of the weights that become 0. */
   readonly sparsity?: number;
   readonly block?: Block;
+  /** Whether every layer is pruned by the same share. */
   readonly perLayer?: boolean;
   /** Number of distinct values per layer. */
   readonly clusters?: number;
+  /** Whether weights of 0 stay 0 when weights are clustered. */
   readonly keepZeros?: boolean;
   readonly onProgress?: OnProgress<'sensitivity'>;
   readonly signal?: AbortSignal;
@@ -36,6 +38,7 @@ export interface OptimizeWeightsOptions {
 
 /** The size in flash does not change; the number of bytes to send does. */
 export interface SizedWeights extends WeightsReport {
+  /** Size of the file. */
   readonly bytes: number;
   /** Whole file, raw deflate, highest level. */
   readonly deflatedBytes: number;
@@ -45,6 +48,7 @@ export interface SizedWeights extends WeightsReport {
 
 /** A model with pruned or clustered weights. */
 export interface OptimizedWeights {
+  /** The written file. */
   readonly bytes: Uint8Array;
   readonly before: SizedWeights;
   readonly after: SizedWeights;

@@ -22,7 +22,9 @@ export interface TensorInfo {
   /** Signature name of an input or output of the main subgraph, if `name` is the tensor name. */
   readonly alias?: string;
   readonly type: ElementType;
+  /** Dimensions, the batch first. */
   readonly shape: readonly number[];
+  /** Size in bytes. */
   readonly bytes: number;
   /** null if the tensor is not quantized. */
   readonly quantization: { readonly scale: number; readonly zeroPoint: number } | null;
@@ -88,6 +90,7 @@ export class Interpreter {
     return this.inputs.reduce((sum, input) => sum + input.bytes, 0);
   }
 
+  /** Bytes of all outputs together. */
   get outputBytes(): number {
     return this.outputs.reduce((sum, output) => sum + output.bytes, 0);
   }

@@ -11,6 +11,7 @@ export interface OperatorProfile {
   readonly op: string;
   /** The first output's shape. */
   readonly shape: readonly number[];
+  /** Multiply-accumulates of one inference. */
   readonly macs: number;
   /** Median on this machine. */
   readonly latencyMs: number;

@@ -8,6 +8,7 @@ import { flashPage } from './schema.js';
 export interface Budget {
   /** One of the two slots in flash; null without flash. */
   readonly slotBytes: number | null;
+  /** RAM for the interpreter's arena, in bytes. */
   readonly arenaBytes: number;
 }
 

@@ -29,8 +29,10 @@ export interface Span {
 
 /** Whether a model fits a target, and why not. */
 export interface CheckResult {
+  /** Id of the target. */
   readonly target: string;
   readonly fits: boolean;
+  /** Empty if it fits. */
   readonly reasons: readonly CheckReason[];
   readonly warnings: readonly CheckWarning[];
   readonly operators: readonly OperatorPlacement[];
@@ -53,7 +55,9 @@ export interface CheckResult {
     /** Flash of the runtime, out of the firmware's share; null if it was not measured. */
     readonly runtime: RuntimeFlash | null;
   };
+  /** Of one inference, in milliseconds; null if it cannot be estimated. */
   readonly latencyMs: LatencyEstimate | null;
+  /** Of one inference, in microjoules; null if the target file names no power. */
   readonly energyMicrojoules: Estimate | null;
 }
 

@@ -24,6 +24,7 @@ export function loadOf(kind: LayerKind, macs: number, outputs: number): number {
 
 /** An estimate that was not measured on the device itself. */
 export interface Estimate {
+  /** In the unit that the field's name states. */
   readonly value: number;
   readonly basis: 'estimate';
   /** Half the width of the range that is expected to contain the true value, as a share. */

@@ -9,10 +9,13 @@ export interface MappedBuffer {
   /** null for scratch. */
   readonly tensor: number | null;
   readonly label: string;
+  /** Place in the arena, in bytes. */
   readonly offset: number;
+  /** In bytes. */
   readonly size: number;
   /** Steps: 0 is before the first operator, k + 1 is while operator k runs. */
   readonly first: number;
+  /** The last operator that needs it. */
   readonly last: number;
 }
 
@@ -21,12 +24,15 @@ export interface MemoryMoment {
   /** null before the first operator. */
   readonly operator: number | null;
   readonly op: string;
+  /** Bytes that are alive. */
   readonly liveBytes: number;
 }
 
 /** The content of the arena over time. */
 export interface MemoryMap {
+  /** Planned part, in bytes. */
   readonly headBytes: number;
+  /** Persistent part, in bytes. */
   readonly tailBytes: number;
   readonly arenaBytes: number;
   /** Peak that allocation needs, if it is larger. */

@@ -9,6 +9,7 @@ import type { LinkedSizes } from './schema.js';
 export interface RuntimeFlash {
   /** Interpreter and operators, shared code counted once; a lower bound if an operator was not measured. */
   readonly bytes: number;
+  /** Interpreter and schema, in bytes. */
   readonly interpreterBytes: number;
   /** Bytes that each operator would add alone, largest first; null if it was not measured. */
   readonly operators: readonly { readonly op: string; readonly bytes: number | null }[];

@@ -69,6 +69,7 @@ export interface Trailer {
 
 /** A slot image taken apart. */
 export interface SlotImage {
+  /** Bytes of the .tflite file. */
   readonly model: Uint8Array;
   /** null for a bare .tflite file. */
   readonly trailer: Trailer | null;

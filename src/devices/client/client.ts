@@ -33,6 +33,7 @@ const bootRetries = { timeoutMs: 150, attempts: 8 };
 /** The time that one operator takes on a device. */
 export interface OperatorTicks {
   readonly op: string;
+  /** Ticks of the device's counter. */
   readonly ticks: number;
   readonly latencyMs: number;
 }
@@ -76,6 +77,7 @@ export class DeviceClient {
     throw statusError(atollCommands.describe, answer.status);
   }
 
+  /** The device's slots, in order. */
   async slots(signal?: AbortSignal): Promise<readonly SlotState[]> {
     return (await this.client.request(atollCommands.slots, {}, signalOf(signal))).slots;
   }

@@ -40,7 +40,9 @@ export function lineBound({ line }: SmpClient, name: string, bytes: number, maxP
 /** Predicted duration as far as line and turnaround determine it; erasing and writing flash comes on top. */
 export interface UploadPlan {
   readonly bytes: number;
+  /** Number of packets. */
   readonly requests: number;
+  /** Predicted duration, in milliseconds. */
   readonly expectedMs: number;
   /** The largest part of that time. */
   readonly bottleneck: Bottleneck;

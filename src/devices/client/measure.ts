@@ -11,13 +11,16 @@ export const minRuns = 30;
 
 /** How a device's outputs agree with the simulator's. */
 export interface DeviceAgreement {
+  /** The profile with which the simulator computed. */
   readonly kernelProfile: KernelProfile;
   readonly samples: number;
   /** Samples whose outputs are equal to the last bit. */
   readonly equalSamples: number;
+  /** Number of compared output values. */
   readonly elements: number;
   /** Number of elements by difference in units of the last place; equal elements count under 0. */
   readonly lsbHistogram: Readonly<Record<string, number>>;
+  /** The largest difference, in units of the last place. */
   readonly maxLsb: number;
   /** As the target requires. */
   readonly agrees: boolean;

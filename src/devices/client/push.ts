@@ -28,6 +28,7 @@ export interface PushResult {
   /** False if the device already ran exactly this image. */
   readonly changed: boolean;
   readonly image: UploadResult;
+  /** SHA-256 of the model, in hexadecimal. */
   readonly model: string;
   readonly selfTest: { readonly vectors: number; readonly failed: number; readonly maxLsb: number };
   /** Arena that the device's interpreter uses, as it reports. */

@@ -33,17 +33,20 @@ export interface UploadOptions extends SendOptions {
 
 /** What was sent, and how it was verified. */
 export interface UploadResult {
+  /** Size of the file. */
   readonly bytes: number;
   /** Bytes that were already on the device. */
   readonly resumedAt: number;
   /** Bytes sent for the rest, compressed or not, including repeated chunks. */
   readonly sentBytes: number;
   readonly compression: 'deflate' | null;
+  /** Of the file, in hexadecimal. */
   readonly sha256: string;
   /** How the file on the device was verified. */
   readonly verifiedBy: FileProof;
   /** Size of the largest packet sent, including the header. */
   readonly packetBytes: number;
+  /** Milliseconds. */
   readonly durationMs: number;
   /** File bytes per second, however they were sent; null if nothing was sent. */
   readonly bytesPerSecond: number | null;

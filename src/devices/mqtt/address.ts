@@ -15,10 +15,13 @@ export interface BrokerAddress {
   readonly password: string | null;
   /** null if the address names none. */
   readonly fleet: string | null;
+  /** Id of a device; null if the URI names none. */
   readonly device: string | null;
   /** PEM files: the authority that signed the broker's certificate, and the client's own certificate and key. */
   readonly ca: string | null;
+  /** PEM file of the client's certificate. */
   readonly cert: string | null;
+  /** PEM file of the client's private key. */
   readonly key: string | null;
   /** MQTT version: 5, or 4 for 3.1.1; null: the highest that the broker supports. */
   readonly version: 4 | 5 | null;

@@ -127,6 +127,7 @@ export class BrokerConnection {
     readonly uri: string,
     private readonly client: MqttClient,
     private limits: BrokerLimits = noLimits,
+    /** Major version of MQTT that was agreed on. */
     readonly version: 4 | 5 = 5,
   ) {
     const defaultReconnectMs = client.options.reconnectPeriod ?? reconnectRangeMs[1];

@@ -27,6 +27,7 @@ export interface RolloutRow {
   readonly judgements: readonly Judgement[];
   /** Milliseconds since 1970. */
   readonly createdAt: number;
+  /** Milliseconds since 1970. */
   readonly changedAt: number;
   /** The rollout's clock: milliseconds in which an agent led it and the broker was connected. */
   readonly clockMs: number;
@@ -53,6 +54,7 @@ export type RolloutCommand =
 
 /** An event of a rollout with its number and time. */
 export interface LoggedEvent {
+  /** Number of the event, from 1. */
   readonly n: number;
   /** Milliseconds since 1970. */
   readonly at: number;
@@ -61,7 +63,9 @@ export interface LoggedEvent {
 
 /** A bundle whose blocks are at a broker or may be: the row is written before the first block is published. */
 export interface PublishedRow {
+  /** SHA-256 of the slot image, in hexadecimal. */
   readonly sha: string;
+  /** Number of blocks. */
   readonly blocks: number;
   readonly blockBytes: number;
   readonly complete: boolean;
@@ -73,6 +77,7 @@ export interface Commit {
   readonly events: readonly RolloutEvent[];
   readonly state: RolloutState;
   readonly judgements: readonly Judgement[];
+  /** The rollout's clock, in milliseconds. */
   readonly clockMs: number;
   /** Milliseconds since 1970. */
   readonly at: number;
@@ -91,8 +96,10 @@ export interface WaveRow {
 /** Medians over the devices of a wave, including those that were rolled back since; null if nothing was measured. */
 export interface MeasuredRow {
   readonly wave: number;
+  /** 95th percentile of the latency with the new model, in milliseconds; null if not measured. */
   readonly p95Ms: number | null;
   readonly beforeP95Ms: number | null;
+  /** Share of the samples that the new model gets right; null if not measured. */
   readonly accuracy: number | null;
   readonly beforeAccuracy: number | null;
 }

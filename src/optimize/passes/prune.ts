@@ -8,7 +8,9 @@ import { storeWeights, type WeightMatrix, weightMatrices } from './weight-matrix
 
 /** Size of a block of weights that is pruned as a whole. */
 export interface Block {
+  /** Output channels. */
   readonly channels: number;
+  /** Neighbouring weights of a channel. */
   readonly places: number;
 }
 

@@ -55,6 +55,7 @@ export interface SubgraphCalibration {
 export interface Calibration {
   /** SHA-256 of the model that was run. */
   readonly model: string;
+  /** One entry for each signature that was run. */
   readonly subgraphs: readonly SubgraphCalibration[];
   readonly warnings: readonly Warning[];
 }

@@ -24,6 +24,7 @@ import { type Granularity, weightInputs } from './weights.js';
 
 /** A tensor as it is written: by an operator, as an input, or as a constant that is an output. */
 export interface ActivationPlan extends NumberFormat {
+  /** Tensor index within the subgraph. */
   readonly tensor: number;
   readonly name: string;
   /** The first tensor of those with the same scale. */

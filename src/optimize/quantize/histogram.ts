@@ -5,10 +5,13 @@ const half = 2048;
 
 /** Plain data: bin `i` starts at (first + i) * width. Values of exactly 0 are counted separately. */
 export interface HistogramData {
+  /** Width of a bin. */
   readonly width: number;
+  /** Number of values that are exactly 0. */
   readonly zeros: number;
   /** Negative if there are values below 0. */
   readonly first: number;
+  /** Values in each bin, from the first one with values. */
   readonly counts: readonly number[];
 }
 

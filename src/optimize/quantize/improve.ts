@@ -32,6 +32,7 @@ export type QuantizeStep = 'calibrate' | 'choose ranges' | 'mix precision' | Rep
 export interface Draft {
   readonly model: Model;
   readonly calibration: Calibration;
+  /** Range of each tensor, by subgraph. */
   readonly ranges: ReadonlyMap<number, Ranges>;
   readonly plan: QuantizationPlan;
 }
@@ -39,7 +40,9 @@ export interface Draft {
 /** Result of a pass; SNR of the outputs against the float model, in dB. */
 export interface RepairReport {
   readonly name: RepairName | 'choose ranges';
+  /** Signal-to-noise ratio of the outputs before, in dB. */
   readonly before: number;
+  /** Signal-to-noise ratio of the outputs afterwards, in dB. */
   readonly after: number;
   /** False if the pass made things worse and was undone. */
   readonly kept: boolean;

@@ -33,7 +33,9 @@ export interface MixedPrecision {
   readonly operators: readonly { readonly operator: number; readonly op: string }[];
   /** SNR of the outputs in dB, without and with the wider tensors. */
   readonly before: number;
+  /** Signal-to-noise ratio afterwards, in dB. */
   readonly after: number;
+  /** Whether the requested ratio was reached. */
   readonly reached: boolean;
   /** Of the original model. */
   readonly unmixed: Model;

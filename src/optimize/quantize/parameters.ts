@@ -5,7 +5,9 @@ import type { IntegerType, NumberFormat } from './number-format.js';
 
 /** The smallest and the largest real value of a tensor. */
 export interface Range {
+  /** Real value. */
   readonly min: number;
+  /** Real value. */
   readonly max: number;
 }
 

@@ -59,6 +59,7 @@ export interface QuantizeOptions extends Omit<CalibrationOptions, 'onProgress' |
 
 /** The quantized model with its file, its plan, and what was done to get there. */
 export interface QuantizeResult extends Pick<Improved, 'rangeMethods' | 'repairs' | 'mixed'> {
+  /** The written file. */
   readonly bytes: Uint8Array;
   readonly model: Model;
   readonly plan: QuantizationPlan;

@@ -7,6 +7,7 @@ import { Histogram, type HistogramData } from './histogram.js';
 
 /** What calibration saw of one tensor; real values. */
 export interface TensorStatistics {
+  /** Number of runs. */
   readonly runs: number;
   readonly min: number;
   readonly max: number;

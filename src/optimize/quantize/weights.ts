@@ -23,21 +23,25 @@ export type Granularity = 'per-tensor' | 'per-channel';
 /** Weights as integers: symmetric, with zero point 0, one scale for all channels or one for each. */
 export interface WeightsPlan {
   readonly operator: number;
+  /** Position among the operator's inputs. */
   readonly input: number;
   readonly tensor: number;
   readonly name: string;
   /** Channel dimension; null for a single scale. */
   readonly axis: number | null;
+  /** One for all channels, or one for each. */
   readonly scales: readonly number[];
 }
 
 /** A bias as int32 (int64 for int16 activations), whose scale is that of the input times that of the weights. */
 export interface BiasPlan {
   readonly operator: number;
+  /** Position among the operator's inputs. */
   readonly input: number;
   readonly tensor: number;
   readonly name: string;
   readonly type: 'int32' | 'int64';
+  /** One for all channels, or one for each. */
   readonly scales: readonly number[];
 }
 

@@ -9,6 +9,7 @@ import type { BufferRequest } from './lifetimes.js';
 export interface PlannedBuffer extends BufferRequest {
   /** `bytes` rounded up to the alignment. */
   readonly size: number;
+  /** Place in the arena, in bytes. */
   readonly offset: number;
 }
 
@@ -16,6 +17,7 @@ export interface PlannedBuffer extends BufferRequest {
 export interface HeadPlan {
   /** In the order of the requests. */
   readonly buffers: readonly PlannedBuffer[];
+  /** Size in bytes. */
   readonly headBytes: number;
 }
 

@@ -16,6 +16,7 @@ import { tailBytesOf } from './tail.js';
 export interface Arena extends HeadPlan {
   /** Head and tail: what `arena_used_bytes()` reports on the device. */
   readonly arenaBytes: number;
+  /** Persistent part, in bytes. */
   readonly tailBytes: number;
   /** The smallest arena with which allocation succeeds: planning itself needs room between head and tail. */
   readonly minimumArenaBytes: number;

@@ -11,9 +11,11 @@ export interface BufferRequest {
   readonly tensor: number | null;
   /** The operator that requested a scratch buffer. */
   readonly operator: number | null;
+  /** Size in bytes, before alignment. */
   readonly bytes: number;
   /** First and last time at which the bytes are in use. */
   readonly first: number;
+  /** The last operator that needs it. */
   readonly last: number;
   /** Offset from the model's own plan; null if the planner chooses one. */
   readonly fixed: number | null;

@@ -9,6 +9,7 @@ import { decodePackage } from './package.js';
 
 /** One custom operator. */
 export interface CompiledPart {
+  /** Index of the custom operator. */
   readonly operator: number;
   /** Required version of libedgetpu. */
   readonly minRuntimeVersion: number;
@@ -21,8 +22,11 @@ export interface CompiledModel {
   readonly parts: readonly CompiledPart[];
   /** The highest version that its parts require. */
   readonly minRuntimeVersion: number;
+  /** Parameters that stay on the chip, in bytes. */
   readonly cachedParameterBytes: number;
+  /** Parameters that are sent for every inference, in bytes. */
   readonly streamedParameterBytes: number;
+  /** The compiler's estimate for one inference. */
   readonly estimatedCycles: number;
 }
 

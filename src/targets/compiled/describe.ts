@@ -11,6 +11,7 @@ export interface TransferDescription {
   /** The instruction chunk, the layer, or the interrupt. */
   readonly index?: number;
   readonly offset?: number;
+  /** Number of bytes. */
   readonly bytes?: number;
 }
 

@@ -51,8 +51,11 @@ export interface Executable {
   readonly fileBytes: number;
   readonly name: string;
   readonly chip: string;
+  /** Samples of one run. */
   readonly batchSize: number;
+  /** Memory of the host that the program needs, in bytes. */
   readonly scratchBytes: number;
+  /** Fast memory that each tile of the chip needs, in bytes. */
   readonly narrowMemoryBytesPerTile: number;
   /** Estimates of the compiler; 0 if it gives none. */
   readonly estimatedCycles: number;

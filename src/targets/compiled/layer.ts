@@ -32,6 +32,7 @@ export interface Layer {
   readonly bytes: number;
   /** Bytes of the transfer. */
   readonly paddedBytes: number;
+  /** Bytes of one value. */
   readonly elementBytes: number;
   /** Whether the highest bit of each element is inverted in the transfer. */
   readonly flipped: boolean;

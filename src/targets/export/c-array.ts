@@ -2,7 +2,9 @@
 
 /** A C array with its header. */
 export interface CArray {
+  /** Content of the source file. */
   readonly source: string;
+  /** Content of the header. */
   readonly header: string;
   /** Name of the array in both files. */
   readonly symbol: string;
