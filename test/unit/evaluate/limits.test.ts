@@ -163,8 +163,8 @@ describe('input data', () => {
     expect(codes(0, 8, -1)).toEqual([]);
     expect(codes(0, -8, 1)).toEqual([]);
     expect(codes(0, 7.9, -7.9)).toEqual([
-      'UNFILLED_INPUT: the values of input x are only from -7.9 to 7.9; it was calibrated for -64 to 63.5: is the data ' +
-        'scaled as for training and calibration?',
+      'UNFILLED_INPUT: the values of input x are only from -7.9 to 7.9; it was calibrated for -64 to 63.5: is the ' +
+        'data scaled as for training and calibration?',
     ]);
     expect(codes(0, 0, 0)).toEqual([]);
     const float = new InputRanges([{ ...int8, type: 'float32', quantization: null } as unknown as TensorInfo]);
