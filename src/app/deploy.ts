@@ -57,7 +57,7 @@ export interface Project {
 /** The steps of a deployment, for progress. */
 export type DeployStep = 'evaluate float' | QuantizeStep | 'evaluate int8' | PushStep | 'evaluate on device';
 
-/** Limits on the model, and the usual ways to follow and to stop the work. */
+/** Limits on the model, a progress callback, and a signal to stop. */
 export interface DeployOptions {
   readonly onProgress?: OnProgress<DeployStep>;
   readonly signal?: AbortSignal;

@@ -22,7 +22,7 @@ import { type OutputActivation, outputActivationsOf, relevantLogits } from './lo
 import { argMax } from './metrics.js';
 import { Tracer } from './trace.js';
 
-/** How many samples are compared, and the usual ways to follow and to stop the work. */
+/** How many samples are compared, a progress callback, and a signal to stop. */
 export interface CompareOptions {
   /** Maximum number of samples, drawn with the dataset's seed. */
   readonly limit?: number;

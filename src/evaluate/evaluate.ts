@@ -14,7 +14,7 @@ import { type Confusion, type Distribution, distributionOf } from './metrics.js'
 import { type LatencyBasis, type Runner, requireStreams, splitOutputs } from './runner.js';
 import { dataWarnings, stateWarnings } from './warnings.js';
 
-/** How many samples are evaluated, and the usual ways to follow and to stop the work. */
+/** How many samples are evaluated, a progress callback, and a signal to stop. */
 export interface EvaluateOptions {
   readonly limit?: number;
   readonly onProgress?: OnProgress<'evaluate'>;

@@ -411,7 +411,7 @@ class RolloutAgent {
       const inBlocks = known?.blockBytes === source.row(true).blockBytes;
       if (known?.complete !== true || !inBlocks || !(await source.isThere(this.clock))) {
         if (known?.complete === true && inBlocks) this.republishAll();
-        // Blocks of another size are in the way.
+        // Blocks of another size already lie under these topics.
         if (known !== undefined && !inBlocks)
           await withdrawBundle(this.broker, this.fleet, { sha: source.sha, blocks: known.blocks });
         // Recorded before publishing, so that the blocks can be removed whatever happens next.

@@ -58,10 +58,10 @@ async function takeBackDesires(
   row: RolloutRow,
   later: readonly RolloutRow[],
 ): Promise<void> {
-  const told = new Set<string>();
-  for (const { no } of later) for await (const { id, attempt } of store.devices(no)) if (attempt > 0) told.add(id);
+  const notified = new Set<string>();
+  for (const { no } of later) for await (const { id, attempt } of store.devices(no)) if (attempt > 0) notified.add(id);
   for await (const { id, phase, desired } of store.devices(row.no)) {
-    if (desired !== 'new' || phase === 'confirmed' || told.has(id)) continue;
+    if (desired !== 'new' || phase === 'confirmed' || notified.has(id)) continue;
     await broker.publish(fleetTopics(fleet).desired(id), new Uint8Array(0), { retain: true });
   }
 }

@@ -26,7 +26,7 @@ import {
   schemes,
 } from './quantize/index.js';
 
-/** Limits on the recommendation, and the usual ways to follow and to stop the work. */
+/** Limits on the recommendation, a progress callback, and a signal to stop. */
 export interface AdviseOptions {
   /** Maximum loss of the metric against the float model; by default 2 points of a share and 5 % of other metrics. */
   readonly maxDrop?: Allowance;

@@ -359,7 +359,8 @@ class Folded {
 
   private compute(): void {
     if (this.arrays !== null) return;
-    if (this.context === null) throw fail('INTERNAL', { reason: 'values are asked for before the operator is bound' });
+    if (this.context === null)
+      throw fail('INTERNAL', { reason: 'values were requested before the operator was bound' });
     // The kernel itself accesses the arrays that it fills.
     this.arrays = this.context.outputs.map(elementsOf);
     this.family.prepare(this.context)();

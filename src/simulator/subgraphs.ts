@@ -143,7 +143,7 @@ export function refuseUnsupported(model: Model, start = 0): void {
   refuseMissing(model, missingOperators(model, start));
 }
 
-/** To be described, a model needs no kernels but supported tensors. @throws OPERATORS_UNSUPPORTED, MODEL_COMPILED */
+/** Describing a model needs supported tensor types, but no kernels. @throws OPERATORS_UNSUPPORTED, MODEL_COMPILED */
 export function refuseUnknownTypes(model: Model, start: number): void {
   const missing = missingOperators(model, start);
   if (missing.some(({ types }) => types)) refuseMissing(model, missing);

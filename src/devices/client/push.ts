@@ -14,7 +14,7 @@ import { type UploadOptions, type UploadResult, type UploadStep, uploadImage } f
 /** The steps of a push, for progress. */
 export type PushStep = UploadStep | 'self-test' | 'activate' | 'confirm';
 
-/** How an image is sent, and the usual ways to follow and to stop it. */
+/** How an image is sent, a progress callback, and a signal to stop. */
 export interface PushOptions extends Omit<UploadOptions, 'onProgress' | 'blockBytes' | 'path'> {
   /** Send it compressed if the device supports that (default: true). */
   readonly compress?: boolean;

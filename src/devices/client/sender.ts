@@ -67,16 +67,16 @@ export class Sender {
   private readonly flight: FlightWindow;
 
   /**
-   * @param told the limits to keep to, at most those that the device reports; `buffers` chunks are in flight at once
+   * @param maxLimits the limits to keep to, at most those that the device reports; `buffers` chunks are in flight at once
    */
   constructor(
     private readonly client: SmpClient,
-    private readonly told: PacketLimits,
+    private readonly maxLimits: PacketLimits,
     private readonly timing: LineTiming,
     private readonly options: SendOptions,
   ) {
-    this.burst = new BurstLimit(client, timing, told.maxPacketBytes);
-    this.flight = new FlightWindow(told.buffers);
+    this.burst = new BurstLimit(client, timing, maxLimits.maxPacketBytes);
+    this.flight = new FlightWindow(maxLimits.buffers);
   }
 
   get limits(): PacketLimits {
@@ -85,10 +85,10 @@ export class Sender {
 
   /** @returns false if the device has lost the beginning of a compressed upload, which must be encoded again */
   async send(transfer: UploadTransfer): Promise<boolean> {
-    const { client, told } = this;
+    const { client, maxLimits } = this;
     const before = client.window;
     // One echo may be in flight in addition to the chunks.
-    client.window = told.buffers + 1;
+    client.window = maxLimits.buffers + 1;
     this.goneBackTo = -1;
     try {
       return await this.sendAll(transfer);

@@ -69,11 +69,11 @@ export async function uploadImage(
   const stopwatch = new Stopwatch(client, timing);
   const asked =
     options.chunkBytes === undefined ? limits.maxPacketBytes : packetBytes(path, options.chunkBytes, image.byteLength);
-  const told = {
+  const maxLimits = {
     maxPacketBytes: Math.min(asked, limits.maxPacketBytes),
     buffers: Math.min(options.window ?? 1, limits.buffers),
   };
-  const sender = new Sender(client, told, timing, options);
+  const sender = new Sender(client, maxLimits, timing, options);
   await releaseFile(client, path, signal);
   let transfer: UploadTransfer;
   let resumedAt: number | null = null;

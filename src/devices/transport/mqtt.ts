@@ -77,20 +77,20 @@ export async function openMqtt(uri: string): Promise<Transport> {
  * @returns null if nothing is retained. A device that goes offline later, and does not come back, ends the transport
  */
 async function stateOf(connection: BrokerConnection, topic: string, transport: MqttTransport): Promise<string | null> {
-  let tell: (state: string) => void = () => undefined;
-  const told = new Promise<string>((resolve) => {
-    tell = resolve;
+  let receive: (state: string) => void = () => undefined;
+  const received = new Promise<string>((resolve) => {
+    receive = resolve;
   });
   let leaving: NodeJS.Timeout | undefined;
   await connection.subscribe(topic, ({ payload }) => {
     const state = Buffer.from(payload).toString('utf8');
-    tell(state);
+    receive(state);
     clearTimeout(leaving);
     // A broker that restarts reports all devices as offline until each has reconnected.
     if (state === presence.offline)
       leaving = setTimeout(() => void transport.end('the device went offline'), comeBackMs).unref();
   });
-  return Promise.race([told, delay(knownWithinMs, null, { ref: false })]);
+  return Promise.race([received, delay(knownWithinMs, null, { ref: false })]);
 }
 
 /**

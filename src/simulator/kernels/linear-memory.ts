@@ -25,7 +25,7 @@ export class LinearMemory {
 
   /** Reserves bytes that are initially zero. @returns their address */
   reserve(bytes: number): number {
-    if (this.sealed !== null) throw fail('INTERNAL', { reason: 'memory is reserved after it was made' });
+    if (this.sealed !== null) throw fail('INTERNAL', { reason: 'memory was reserved after it had been allocated' });
     const at = this.used;
     this.used = Math.ceil((at + bytes) / alignment) * alignment;
     if (this.used > maxBytes) throw fail('TENSOR_TOO_LARGE', { bytes: this.used, limit: maxBytes });
@@ -56,7 +56,7 @@ export class LinearMemory {
   }
 
   get buffer(): ArrayBuffer {
-    if (this.sealed === null) throw fail('INTERNAL', { reason: 'memory is used before it was made' });
+    if (this.sealed === null) throw fail('INTERNAL', { reason: 'memory was used before it was allocated' });
     return this.sealed.buffer;
   }
 

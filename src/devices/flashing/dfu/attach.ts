@@ -87,7 +87,7 @@ export async function enterBootloader(
   }
   throw fail('DFU_DEVICE', {
     device: found.uri,
-    reason: `it was told to start its bootloader, but did not come back within ${comingBackMs / 1000} s`,
+    reason: `it was asked to start its bootloader, but did not come back within ${comingBackMs / 1000} s`,
   });
 }
 
