@@ -67,7 +67,8 @@ export class Sender {
   private readonly flight: FlightWindow;
 
   /**
-   * @param maxLimits the limits to keep to, at most those that the device reports; `buffers` chunks are in flight at once
+   * @param maxLimits the limits to keep to, at most those that the device reports; `buffers` chunks are in flight at
+   * once
    */
   constructor(
     private readonly client: SmpClient,
