@@ -20,20 +20,11 @@ export interface Quantized {
   readonly check: CheckResult | null;
   /** Latency without the operators that were widened; null if unknown. */
   readonly unmixedMs: number | null;
-  readonly accuracy: {
-    readonly metric: string;
-    readonly float: number;
-    readonly quantized: number;
-    readonly samples: number;
-  } | null;
+  readonly accuracy: QuantizeDocument['accuracy'];
   /** Limits that were judged. */
   readonly gates: readonly GateResult[];
   /** The shipped targets. */
-  readonly targets: readonly {
-    readonly target: string;
-    readonly fits: boolean;
-    readonly latencyMs: CheckResult['latencyMs'];
-  }[];
+  readonly targets: QuantizeDocument['targets'];
 }
 
 export function quantizeDocument({
