@@ -1,4 +1,5 @@
-// Compiles and runs examples/library in an empty folder against the packed tarball, as a user would.
+// Compiles and runs examples/library in an empty folder against the packed tarball, as a user would, and starts the
+// command from there.
 
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -36,6 +37,12 @@ try {
     /^latency on the device: .*simulated/m,
   ])
     if (!expected.test(output)) throw new Error(`the example printed nothing that matches ${expected}`);
+  // With the dependencies of the package alone.
+  const { schema } = JSON.parse(run(path.join(folder, 'node_modules', '.bin', 'atoll'), ['targets', '--json']));
+  const { $id } = JSON.parse(
+    readFileSync(path.join(folder, 'node_modules', 'atoll-agent', 'schemas', 'targets.json'), 'utf8'),
+  );
+  if (schema !== $id) throw new Error(`the command printed ${schema}, whose schema in the package is ${$id}`);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
