@@ -118,6 +118,19 @@ describe('offsets', () => {
     }
   });
 
+  /** Sets whose best placement none of the simple orders finds: every order is tried. */
+  test.each([42, 73, 78, 267, 321, 459, 608])('the best placement of set %i takes a search', (seed) => {
+    const random = seededRandom(seed);
+    const below = (count: number): number => Math.floor(random() * count);
+    const buffers = Array.from({ length: 7 }, () => {
+      const first = below(6);
+      return at(1 + below(6), first, first + below(4));
+    });
+    const { offsets, height } = bestOffsets(buffers);
+    expect(height).toBe(exhaustiveHeight(buffers));
+    expect(Math.max(...buffers.map(({ size }, i) => size + (offsets[i] ?? Number.NaN)))).toBe(height);
+  });
+
   test('many buffers are placed no higher than in the best of the simple orders', () => {
     const random = seededRandom(9);
     const below = (count: number): number => Math.floor(random() * count);
