@@ -5,7 +5,7 @@ import { fail } from '../base/errors.js';
 import type { Metric } from './schema.js';
 import type { Dataset, Sample } from './types.js';
 
-/** A sample as arrays. */
+/** One sample of a dataset that is held in memory. */
 export interface MemorySample {
   /** Real values of each input, in the order of the shapes; row-major, channels last. */
   readonly inputs: readonly Float32Array[];

@@ -29,7 +29,7 @@ export interface RunDocument extends Pick<BatchResult, 'samples' | 'latencyMs'> 
   /** The file of the outputs; null without --output. */
   readonly output: string | null;
   readonly warnings: readonly Warning[];
-  /** With --profile. */
+  /** Time of each operator; only with --profile. */
   readonly operators?: readonly OperatorProfile[];
   /** With --device. */
   readonly measurement?: DeviceMeasurement;

@@ -84,7 +84,7 @@ async function say(
   return withStore(options, async (store) => {
     const row = await findRollout(store, name, options);
     const request = requestFor(row);
-    const address = parseBrokerAddress(options.fleet === undefined ? row.uri : options.fleet);
+    const address = parseBrokerAddress(options.fleet ?? row.uri);
     const connect = async () => {
       const broker = await connectToBroker(address);
       return { broker, fleet: fleetOf(address), close: () => broker.close() };

@@ -45,7 +45,7 @@ export class Reporter {
 
   /** @param numbered makes the report of its number */
   report(numbered: (seq: number) => WrittenReported): void {
-    // Follow a clock that was set meanwhile.
+    // The clock may have been set forward since the last report: the number follows it.
     this.sequence = Math.max(this.sequence + 1, this.firstSequence());
     const reported = numbered(this.sequence);
     this.last = reported;

@@ -92,6 +92,19 @@ describe('offsets', () => {
     return total;
   }
 
+  /** Random buffers, the same of each seed: sizes up to `largest`, each in use for up to `longest` operators. */
+  function drawnBuffers(
+    seed: number,
+    { count, operators, largest, longest }: Record<'count' | 'operators' | 'largest' | 'longest', number>,
+  ): Buffer[] {
+    const random = seededRandom(seed);
+    const below = (bound: number): number => Math.floor(random() * bound);
+    return Array.from({ length: count }, () => {
+      const first = below(operators);
+      return at(1 + below(largest), first, first + below(longest));
+    });
+  }
+
   test('the bound is the largest sum of sizes at one time', () => {
     expect(lowestHeight([at(3, 0, 1), at(4, 1, 2), at(5, 2, 3)])).toBe(9);
     expect(lowestHeight([at(3, 0, 0), at(4, 1, 1)])).toBe(4);
@@ -99,12 +112,7 @@ describe('offsets', () => {
   });
 
   test.each(Array.from({ length: 40 }, (_, seed) => seed))('no placement of set %i is lower', (seed) => {
-    const random = seededRandom(seed + 1);
-    const below = (count: number): number => Math.floor(random() * count);
-    const buffers = Array.from({ length: 6 }, () => {
-      const first = below(5);
-      return at(1 + below(5), first, first + below(4));
-    });
+    const buffers = drawnBuffers(seed + 1, { count: 6, operators: 5, largest: 5, longest: 4 });
     const { offsets, height } = bestOffsets(buffers);
     expect(height).toBe(exhaustiveHeight(buffers));
     for (const [i, a] of buffers.entries()) {
@@ -120,24 +128,14 @@ describe('offsets', () => {
 
   /** Sets whose best placement none of the simple orders finds: every order is tried. */
   test.each([42, 73, 78, 267, 321, 459, 608])('the best placement of set %i takes a search', (seed) => {
-    const random = seededRandom(seed);
-    const below = (count: number): number => Math.floor(random() * count);
-    const buffers = Array.from({ length: 7 }, () => {
-      const first = below(6);
-      return at(1 + below(6), first, first + below(4));
-    });
+    const buffers = drawnBuffers(seed, { count: 7, operators: 6, largest: 6, longest: 4 });
     const { offsets, height } = bestOffsets(buffers);
     expect(height).toBe(exhaustiveHeight(buffers));
     expect(Math.max(...buffers.map(({ size }, i) => size + (offsets[i] ?? Number.NaN)))).toBe(height);
   });
 
   test('many buffers are placed no higher than in the best of the simple orders', () => {
-    const random = seededRandom(9);
-    const below = (count: number): number => Math.floor(random() * count);
-    const buffers = Array.from({ length: 40 }, () => {
-      const first = below(20);
-      return at(1 + below(50), first, first + below(8));
-    });
+    const buffers = drawnBuffers(9, { count: 40, operators: 20, largest: 50, longest: 8 });
     const { height } = bestOffsets(buffers);
     expect(height).toBeGreaterThanOrEqual(lowestHeight(buffers));
     expect(height).toBeLessThanOrEqual(1.05 * lowestHeight(buffers));
