@@ -5,6 +5,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { buildSlotImage } from '../../src/devices/bundle/index.js';
 import { connectToBroker, parseBrokerAddress } from '../../src/devices/mqtt/index.js';
+import { disconnectText } from '../../src/devices/mqtt/reasons.js';
 import { numberedIds, type ServedFleet, serveFleet } from '../../src/devices/simulated/index.js';
 import { readWholeRegistry, selectMembers, type WavePlan, wavesOf } from '../../src/fleet/index.js';
 import { writeModel } from '../../src/formats/tflite/index.js';
@@ -123,7 +124,8 @@ describe('a whole rollout', () => {
       if (faults.disconnect !== undefined) {
         expect(proxy.counts.connections).toBeGreaterThan(3);
         const log = (await atoll(['rollout', 'log', key, '--store', environment.ATOLL_STORE])).stdout;
-        expect(log).toMatch(/"kind":"broker","connected":false,"reason":"[^"]+"/);
+        const reason = disconnectText(faults.disconnect.reasonCode);
+        expect(log).toContain(`"kind":"broker","connected":false,"reason":"${reason}"`);
       }
       await proxy.close();
     },

@@ -38,23 +38,29 @@ export async function proxyTo(broker: string, faults: ProxyFaults = {}): Promise
   const server = net.createServer((near) => {
     counts.connections += 1;
     const far = net.connect(port, '127.0.0.1');
+    let isEnding = false;
     const end = (): void => {
-      for (const socket of [near, far]) {
-        socket.destroy();
-        sockets.delete(socket);
-      }
+      // A socket that is destroyed while the client still sends is reset, and the client loses the last packet.
+      for (const socket of isEnding ? [far] : [near, far]) socket.destroy();
     };
     for (const socket of [near, far]) {
       sockets.add(socket.setNoDelay(true));
-      socket.on('error', () => undefined).on('close', end);
+      socket
+        .on('error', () => undefined)
+        .on('close', () => {
+          sockets.delete(socket);
+          end();
+        });
     }
     let protocolVersion = 5;
     let messages = 0;
     const unacknowledged = new Set<number>();
     const send = (socket: net.Socket, packet: Packet): void => {
-      if (!socket.destroyed) socket.write(mqttPacket.generate(packet, { protocolVersion }));
+      if (socket.writable) socket.write(mqttPacket.generate(packet, { protocolVersion }));
     };
+    /** What the client sends after that is read and dropped until it closes the connection too. */
     const endWith = (reasonCode: number): void => {
+      isEnding = true;
       send(near, { cmd: 'disconnect', reasonCode } as Packet);
       near.end();
       far.destroy();
@@ -62,6 +68,7 @@ export async function proxyTo(broker: string, faults: ProxyFaults = {}): Promise
 
     const fromClient = mqttPacket.parser();
     fromClient.on('packet', (packet: Packet) => {
+      if (isEnding) return;
       if (packet.cmd === 'connect') {
         protocolVersion = packet.protocolVersion ?? 4;
         fromBroker = brokerParser();
