@@ -109,7 +109,7 @@ sharedTest('every signature of a model runs, under the names that it gives', asy
   }
 });
 
-test('the way of a model, verb by verb', async () => {
+test('a model from float to device, verb by verb', async () => {
   const inspected = await run('inspect', 'float.tflite', '--json');
   expect(jsonOf(inspected)).toMatchObject({
     schema: 'atoll/inspect/1',
@@ -348,7 +348,7 @@ test('run on threads gives the same bytes, and --profile times every operator', 
   expect(readFileSync(path.join(folder, 'two.bin'))).toEqual(readFileSync(path.join(folder, 'one.bin')));
 });
 
-test('deploy does all of it, and leaves model, slot image and report', async () => {
+test('deploy does every step, and leaves model, slot image and report', async () => {
   const result = await run('deploy', '.', '--target', 'pico', '--device', 'sim:pico');
   expect(result).toMatchObject({ code: 0 });
   for (const line of [
@@ -384,7 +384,7 @@ test('deploy does all of it, and leaves model, slot image and report', async () 
   expect(existsSync(at('elsewhere/float.int8.tflite'))).toBe(true);
 });
 
-test('limits are judged before anything is written or sent, and --force overrules them', async () => {
+test('limits are checked before anything is written or sent, and --force overrules them', async () => {
   const deployed = (...options: string[]) =>
     run('deploy', '.', '--target', 'pico', '--device', 'sim:pico', '--json', ...options);
   const refused = await deployed('--min', 'top1=0.999', '--max-arena-bytes', '10');
@@ -489,7 +489,7 @@ test('compare checks limits too, and writes the results for CI systems, refusals
   expect(readFileSync(at('evaluate.xml'), 'utf8')).toMatch(/tests="1" failures="0"/);
 });
 
-test('outputs follow links, and never replace their own input', async () => {
+test('outputs follow symbolic links, and never replace their own input', async () => {
   writeFiles(folder, { 'real.tflite': 'old' });
   symlinkSync('real.tflite', at('link.tflite'));
   expect((await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '-o', 'link.tflite')).code).toBe(0);
@@ -505,7 +505,7 @@ test('outputs follow links, and never replace their own input', async () => {
   });
 });
 
-test("a target of one's own serves check, push and deploy alike, and check says what push will send", async () => {
+test("a user's target file works in check, push and deploy, and check says what push will send", async () => {
   writeFiles(folder, { 'mine.yaml': readFileSync('targets/pico.yaml', 'utf8').replace('id: pico', 'id: mine') });
   expect((await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '-o', 'mine.tflite')).code).toBe(0);
   const checked = jsonOf(await run('check', 'mine.tflite', '--target', 'mine.yaml', '--json')) as {
@@ -635,7 +635,7 @@ test('targets calibrate writes a target whose estimates follow the measurements'
   expect(await run('targets', 'calibrate', '-o', 'no.yaml')).toMatchObject({ code: 2 });
 });
 
-test('targets --validate names every fault of a target file, with its line', async () => {
+test('targets --validate reports every error of a target file, with its line', async () => {
   writeFiles(folder, {
     'sound.yaml': 'id: mine\nextends: pico\n',
     'wrong.yaml': 'id: mine\nextends: pico\nclockHz: fast\nalignment: 12\n',
@@ -767,7 +767,7 @@ describe('exit codes and errors', () => {
     expect((await run('inspect', 'notes.txt', '--debug')).stderr).toMatch(/^\s+at /m);
   });
 
-  test('nothing is written where quantizing fails', async () => {
+  test('nothing is written if quantization fails', async () => {
     writeFiles(folder, {
       'nan.bin': floatBytes([Number.NaN, 0, 0, 0]),
       'nan.yaml': 'name: n\ntask: none\ninputs:\n  - {files: nan.bin, type: float32, shape: [4]}\n',
@@ -777,7 +777,7 @@ describe('exit codes and errors', () => {
     expect(readdirSync(at('untouched'))).toEqual([]);
   });
 
-  test('130: an interrupt ends the work cleanly', async () => {
+  test('an interrupt ends the work cleanly, with exit code 130', async () => {
     const child = spawn(
       process.execPath,
       [

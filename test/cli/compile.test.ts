@@ -56,7 +56,7 @@ test('a model is compiled, opened, and compared with the prediction', async () =
   expect(inspected.stdout).toMatch(/needs libedgetpu 14 or newer[\s\S]*parameter-caching/);
 });
 
-test('where it breaks, --bisect finds the operator and writes the shortest beginning that breaks', async () => {
+test('if it fails, --bisect finds the operator and writes the shortest failing beginning of the model', async () => {
   const broken = { FAKE_FAILS: 'LOGISTIC' };
   expect(await run(['compile', 'model.tflite', '-o', 'no.tflite', '--compiler', compiler], broken)).toMatchObject({
     code: 1,
@@ -79,7 +79,7 @@ test('a compiler that hangs is ended, with its child processes', async () => {
   });
 }, 30_000);
 
-test('a crash is a refusal, and its words are the reason', async () => {
+test('a crash of the compiler is a refusal, and its last output is the reason', async () => {
   const crashing = path.join(folder, 'crashing.sh');
   writeFileSync(crashing, '#!/bin/sh\necho "Edge TPU Compiler version 16.0"\nkill -SEGV $$\n', { mode: 0o755 });
   expect(await run(['compile', 'model.tflite', '--compiler', crashing])).toMatchObject({

@@ -126,7 +126,7 @@ test.each([
   expect(await atoll(['serve', ...options])).toMatchObject({ code: 2, stderr: expect.stringContaining(reason) });
 });
 
-test('one that fails verification is given up: the previous model continues', { timeout: 60_000 }, async () => {
+test('a model that fails verification is abandoned: the previous model continues', { timeout: 60_000 }, async () => {
   const emulated = prepare();
   const broker = await embeddedBroker();
   closers.push(broker.stop);

@@ -184,7 +184,7 @@ describe.each(brokers)('at %s', (_name, run, start) => {
   });
 });
 
-test('blocks that are damaged, repeated or another image: the hash decides, and nothing of it runs', async () => {
+test('blocks that are damaged, repeated or of another image: the hash decides, and nothing of them runs', async () => {
   const image = imageOf(4);
   await during(await embeddedBroker(), { count: 3 }, async (agent, served) => {
     const watch = await Watch.over(agent);
@@ -204,7 +204,7 @@ test('blocks that are damaged, repeated or another image: the hash decides, and 
   });
 });
 
-test('messages that are none, a deadline that has passed, an image that is too large', async () => {
+test('messages that cannot be decoded, a deadline that has passed, an image that is too large', async () => {
   const image = imageOf(6);
   await during(await embeddedBroker(), { count: 1 }, async (agent, served) => {
     const watch = await Watch.over(agent);
@@ -297,7 +297,7 @@ test('rollout plan shows what would happen, and changes nothing', async () => {
   });
 });
 
-test('a fleet is read to its last device from our own broker too, presence included', async () => {
+test('a fleet is read completely from the embedded broker too, presence included', async () => {
   await during(await embeddedBroker(), { count: 300, prefix: 'o-' }, async (agent, served) => {
     let registry = await readRegistry(agent, fleet);
     while (registry.members.length < 300) registry = await readRegistry(agent, fleet);

@@ -158,13 +158,13 @@ describe('messages', () => {
   const usual = { lost: 0.01, repeated: 0.01, overtaken: 0.05 };
 
   test.each([1, 2, 3])(
-    'one in a hundred lost, one repeated, five overtaken, seed %d: it ends as without',
+    '1 % lost, 1 % repeated, 5 % out of order, seed %d: the same end as without faults',
     async (seed) => {
       expectAllButAffected(await run(strict, { faultRates: usual, seed }), null);
     },
   );
 
-  test('four in ten lost: devices that are not heard in time are unknown, and it stops', async () => {
+  test('40 % lost: devices that do not report in time are unknown, and the rollout stops', async () => {
     const hasty = { ...strict, deadlines: { notified: 20_000, downloading: 20_000, verified: 5000, pending: 5000 } };
     const { summary } = await run(hasty, { faultRates: { ...usual, lost: 0.4 } });
     expect(summary).toMatchObject({ phase: 'paused', by: 'gate' });
@@ -214,7 +214,7 @@ describe('a broker that restarts', () => {
     },
   );
 
-  test('and stays away longer than devices have time: nobody is blamed', async () => {
+  test('and stays away longer than the deadline of devices: no device counts as failed', async () => {
     const outcome = await run(
       strict,
       {},
@@ -225,7 +225,7 @@ describe('a broker that restarts', () => {
 });
 
 test.each([86_400_000, -86_400_000, 7 * 86_400_000])(
-  'the clock of the agent jumps by %d ms: nothing comes of it',
+  'the clock of the agent jumps by %d ms: nothing changes',
   async (ms) => {
     const outcome = await run(strict, {}, (fleet) => {
       fleet.time.later(700, () => {
@@ -236,7 +236,7 @@ test.each([86_400_000, -86_400_000, 7 * 86_400_000])(
   },
 );
 
-test("the agent's machine sleeps for hours: no deadline passes because of that", async () => {
+test("the agent's machine sleeps for hours: no deadline passes meanwhile", async () => {
   let slept = 0;
   const fleet = await VirtualFleet.of({ target, count: 20, keys, factory });
   await fleet.settle(5000);
@@ -295,7 +295,7 @@ describe('devices that are deleted from the fleet during a rollout', () => {
     },
   );
 
-  test('a whole wave: the rollout pauses without results to judge, until a user continues it', async () => {
+  test('a whole wave: the rollout has no results to judge and pauses until a user continues it', async () => {
     const { fleet, summary } = await run({ ...strict, waves: [1, { share: 1 }] }, {}, (virtual) => {
       const look = (): void => {
         const canary = virtual.commits.flatMap(({ devices }) => devices).find(({ phase }) => phase === 'downloading');
@@ -354,24 +354,27 @@ describe('clocks of devices', () => {
   );
 });
 
-describe('a store that is away', () => {
+describe('a store that is unreachable', () => {
   const away = (): Error => fail('STORE_AWAY', { store: 'the store', reason: 'nothing listens there' });
 
-  test.each(['before', 'after'] as const)('at every tenth write, %s it: the rollout ends as without', async (when) => {
-    let [commits, failures] = [0, 0];
-    const outcome = await run(strict, {}, undefined, {
-      [when]: () => {
-        commits += 1;
-        if (commits % 10 !== 0) return;
-        failures += 1;
-        throw away();
-      },
-    });
-    expect(failures).toBeGreaterThan(2);
-    expectAllButAffected(outcome, null);
-  });
+  test.each(['before', 'after'] as const)(
+    'at every tenth write, %s it: the same end as without faults',
+    async (when) => {
+      let [commits, failures] = [0, 0];
+      const outcome = await run(strict, {}, undefined, {
+        [when]: () => {
+          commits += 1;
+          if (commits % 10 !== 0) return;
+          failures += 1;
+          throw away();
+        },
+      });
+      expect(failures).toBeGreaterThan(2);
+      expectAllButAffected(outcome, null);
+    },
+  );
 
-  test('twice, hours apart, while another leads: the waiting agent continues to wait', async () => {
+  test('twice, hours apart, while another agent leads: the waiting agent continues to wait', async () => {
     const fleet = await VirtualFleet.of({ target, count: 5, keys, factory });
     await fleet.settle(5000);
     const row = await fleet.begin(lenient, image, factory);
@@ -468,7 +471,7 @@ describe('an agent that is killed', () => {
   }
 
   test.each(Object.entries(plans))(
-    'at any one write of its journal, before it or after (a rollout that %s)',
+    'before or after any one write of its journal (a rollout that %s)',
     async (_name, plan) => {
       const whole = await withKills(plan, () => null);
       expect(whole.commits).toBeGreaterThan(8);

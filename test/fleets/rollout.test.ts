@@ -462,7 +462,7 @@ describe.each(brokers)('reading a fleet at %s', (_name, run, start) => {
   });
 });
 
-test('reports of devices that never were: no rollout takes them, and it names them', async () => {
+test('reports of devices that were never connected: no rollout takes them, and they are named', async () => {
   const plant = await Plant.at(() => embeddedBroker());
   await plant.devices(10);
   const agent = await plant.connect();
@@ -507,7 +507,7 @@ test('reports of devices that never were: no rollout takes them, and it names th
   });
 });
 
-test('a device that is gone is forgotten, one that is there is not', async () => {
+test('a device that is gone can be forgotten, a connected one cannot', async () => {
   const plant = await Plant.at(() => embeddedBroker());
   const gone = await plant.devices(1, { prefix: 'gone' });
   await plant.devices(2);
@@ -609,7 +609,7 @@ toolTest('postgres')(
   },
 );
 
-test('metrics for Prometheus, as long as it is led', async () => {
+test('metrics for Prometheus, while an agent leads the rollout', async () => {
   const plant = await Plant.at(() => embeddedBroker());
   await plant.devices(5);
   writeFiles(folder, { 'metrics.yaml': planText('metrics', 'one.bundle', 'concurrency: 1\n') });

@@ -124,7 +124,7 @@ describe('PUBACK', () => {
   });
 });
 
-test('hints fit: no word of passwords where a quota is exceeded', async () => {
+test('hints fit the reason: passwords are not mentioned if a quota is exceeded', async () => {
   const quota = await failureOf((await connectionTo(await brokerWith({ puback: 151 }))).publish('t', 'x'));
   expect(quota.message).toContain('a quota is exceeded');
   expect(hintFor(quota)).not.toMatch(/password/);

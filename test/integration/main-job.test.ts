@@ -136,7 +136,7 @@ test('a simulated device knows only the kinds that have a target file', async ()
   await expect(openDevice('nonsense')).rejects.toThrow(expect.objectContaining({ code: 'DEVICE_UNKNOWN' }));
 });
 
-describe('files that arrive quantized keep every bit', () => {
+describe('models that are quantized already keep every bit', () => {
   sharedTest.for([
     ['mlperf-tiny/kws_ref_model.tflite', 'uint8'],
     ['mlperf-tiny/vww_96_int8.tflite', 'uint8'],

@@ -354,7 +354,7 @@ withMosquitto('TLS: a broker that shows who it is, clients that show who they ar
   );
 });
 
-test('no broker at all', async () => {
+test('no broker is running', async () => {
   await expect(open('mqtt://127.0.0.1:1/plant/d')).rejects.toMatchObject({ code: 'BROKER_UNREACHABLE' });
   await expect(open('mqtt://127.0.0.1:1/plant')).rejects.toMatchObject({ code: 'BROKER_ADDRESS' });
 });
@@ -412,8 +412,7 @@ test('the reason and start of an outage, until a message gets through again', as
 });
 
 test(
-  'a broker that says that another client has come under the same name: the device is lost, and does not come ' +
-    'back',
+  'a broker that reports another client with the same name: the device disconnects, and does not come ' + 'back',
   async () => {
     const { uri, close, counts } = await scriptedBroker({ disconnect: { afterMs: 300, reasonCode: 142 } });
     closers.push(close);
@@ -429,7 +428,7 @@ test(
   },
 );
 
-test('a refusal counts more than silence on another version of MQTT', async () => {
+test('a refusal is reported rather than no answer to another version of MQTT', async () => {
   // It closes on MQTT 5 without an answer, and refuses the password in 3.1.1.
   const silent = await scriptedBroker({ connack: 4, silentOnVersion5: true });
   closers.push(silent.close);
@@ -439,7 +438,7 @@ test('a refusal counts more than silence on another version of MQTT', async () =
   });
 });
 
-test('a broker that acknowledges nothing holds no connection open after its end', async () => {
+test('a broker that acknowledges nothing does not keep a closed connection open', async () => {
   const broker = await scriptedBroker({ acknowledgeAfterMs: 60_000 });
   closers.push(broker.close);
   const connection = await connectToBroker(parseBrokerAddress(broker.uri));
@@ -450,7 +449,7 @@ test('a broker that acknowledges nothing holds no connection open after its end'
 });
 
 test.each([1, 10, 65_535])(
-  'no more than %d messages wait for the acknowledgement of a broker that says so',
+  'no more than %d messages are unacknowledged if the broker sets this limit',
   async (receiveMaximum) => {
     const { uri, counts, close } = await scriptedBroker({
       connackProperties: { receiveMaximum },
@@ -473,7 +472,7 @@ test('a broker without retained messages gives an error at the first one', async
   await expect(connection.publish('t', 'x', { retain: true })).rejects.toMatchObject({ code: 'BROKER_LIMIT' });
 });
 
-test('a broker that closes on MQTT 5 without a word is spoken to in 3.1.1', async () => {
+test('if a broker closes the connection on MQTT 5 without an answer, 3.1.1 is used', async () => {
   const versions: number[] = [];
   const server = net.createServer((socket) => {
     const parser = mqttPacket.parser();

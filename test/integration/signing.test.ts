@@ -38,7 +38,7 @@ async function bundle(name: string, ...options: readonly string[]): Promise<Uint
   return new Uint8Array(readFileSync(at('made.bundle')));
 }
 
-test('keys are PEM files, of which the private one is for its owner alone; none is ever replaced', async () => {
+test('keys are PEM files; only the owner can read the private one; none is ever replaced', async () => {
   expect(statSync(at('ed25519.private.pem')).mode & 0o777).toBe(0o600);
   const before = readFileSync(at('ed25519.public.pem'), 'utf8');
   expect(await run('keys', 'create', 'ed25519')).toMatchObject({ error: { code: 'FILE_NOT_WRITABLE' } });
@@ -56,7 +56,7 @@ test('keys are PEM files, of which the private one is for its owner alone; none 
   expect(await run('keys', 'show', 'model.tflite')).toMatchObject({ error: { code: 'KEY_INVALID' } });
 });
 
-test('a bundle is a model for every verb, and shows its manifest', async () => {
+test('every verb accepts a bundle as a model, and inspect shows its manifest', async () => {
   await bundle('model.tflite', '--sign', 'ed25519.private.pem', '--counter', '3', '--model-version', 'spring');
   const { keyId } = await run('keys', 'show', 'ed25519.public.pem');
   expect(await run('inspect', 'made.bundle')).toMatchObject({

@@ -272,7 +272,7 @@ toolTest('postgres')('a database that ends while it is asked is a coded error', 
   await store.close();
 });
 
-test('a store that cannot be had is a coded error', async () => {
+test('a store that cannot be opened is a coded error', async () => {
   writeFiles(folder, {
     file: 'no database',
     'none.sqlite': 'this is not a database, whatever its name says; it is long enough to be looked at, too',

@@ -9,7 +9,7 @@ import { temporaryFolder } from '../../support/files.js';
 
 const folder = temporaryFolder();
 
-test.skipIf(!existsSync('/dev/zero'))('what has no end is not read', async () => {
+test.skipIf(!existsSync('/dev/zero'))('endless files are not read', async () => {
   await expect(readBytes('/dev/zero')).rejects.toMatchObject({
     code: 'FILE_NOT_READABLE',
     message: expect.stringContaining('it is no regular file'),

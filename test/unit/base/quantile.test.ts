@@ -16,6 +16,6 @@ test.each([
   expect(quantileOf(sorted, share)).toBeCloseTo(expected, 12);
 });
 
-test('of nothing there is none', () => {
+test('an empty list has no quantile', () => {
   expect(quantileOf([], 0.5)).toBeNaN();
 });

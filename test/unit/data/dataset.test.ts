@@ -89,7 +89,7 @@ test('numpy arrays: .npy, and .npz by name', async () => {
   );
 });
 
-describe('arrays that are none', () => {
+describe('files that are not arrays', () => {
   test.each([
     ['no magic', new Uint8Array(40), /does not start/],
     ['cut short', npy('<f4', [100], floatBytes([1])), /ends after 4 of 400 bytes/],
@@ -194,7 +194,7 @@ test('a limit takes the same samples every time, and others with another seed', 
   expect(await indices('limit: 10\nseed: 5\n')).not.toEqual(first);
 });
 
-describe('dataset files with faults say where', () => {
+describe('errors of dataset files name the line', () => {
   writeFiles(folder, {
     'ok.bin': floatBytes([1, 2, 3]),
     'two.csv': '1\n2\n',

@@ -88,7 +88,7 @@ test('an image that does not match its name, or an invalid state, is not run', a
   }
 });
 
-test('an image that was given up stays, with its boots: it is not tried again', async () => {
+test('an abandoned image stays, with its boot count: it is not tried again', async () => {
   const slots = await PersistentSlots.open(folder);
   await withModel(1, slots);
   const { inactive } = slots;

@@ -135,7 +135,7 @@ describe('finding a device', () => {
     await expect(usbOfTarget(coral, fakes())).rejects.toThrow(/0 USB devices match coral-usb/);
   });
 
-  test('a device without such an interface, one that is taken, one that may not be opened', async () => {
+  test('a device without such an interface, in use, or without permission', async () => {
     const broken = (change: object) => Object.assign(new FakeUsb(new SimulatedDevice(target)), change);
     const refusing = (message: string) => broken({ claimInterface: () => Promise.reject(new Error(message)) });
     await expect(connectUsb('usb:1:2', broken({ configurations: [] }))).rejects.toThrow(

@@ -44,7 +44,7 @@ describe('compare', () => {
     expect(compareReport(result)).toContain('--ranges headroom');
   });
 
-  test('a layer whose single scale does not suit all channels gets the warning, following layers do not', async () => {
+  test('a layer whose channels need different scales gets the warning, following layers do not', async () => {
     const model = modelOf(
       [
         { name: 'x', shape: [1, 4] },

@@ -195,7 +195,7 @@ test('an aborted evaluation stops', async () => {
   ).rejects.toThrow('enough');
 });
 
-test('numbers that are none, labels beyond the outputs, and a ROC curve of one kind are refused', async () => {
+test('values that are not numbers, labels beyond the outputs, and a ROC curve of one class are refused', async () => {
   writeFiles(folder, { 'one.csv': '1\n', 'seven.csv': '7\n' });
   const labelled = (name: string, value: number, labels: string, extra = '') =>
     dataset(name, [value, 0, 0, 0], `task: classification\nlabels: {csv: ${labels}}\n${extra}`);

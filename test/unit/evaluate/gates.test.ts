@@ -54,13 +54,13 @@ describe('an allowance in the metric’s own unit', () => {
     expect(allowedDrop('top1', 0.9, { maxDrop })).toBeCloseTo(0.009);
   });
 
-  test('refuses percentage points for a metric that is not a share', () => {
+  test('refuses percentage points for metrics without a fixed scale', () => {
     expect(() => allowedDrop('mse', 1, { maxDrop: { unit: 'points', value: 2 } })).toThrow(/for mse use per cent/);
   });
 });
 
 describe('the drop', () => {
-  test('of many samples is judged for certain, of few with a word about chance', () => {
+  test('is judged by its interval; the message says if there are too few samples for certainty', () => {
     expect(dropGate({}, classified(1000, 10), classified(1000, 15))).toMatchObject({
       passed: true,
       certain: true,
@@ -77,7 +77,7 @@ describe('the drop', () => {
     expect(dropGate({}, classified(20, 1), classified(20, 2))).toMatchObject({ passed: false, certain: false });
   });
 
-  test('of an error is its growth', () => {
+  test('of an error metric is its increase', () => {
     expect(dropGate({}, regressed(1), regressed(1.02))).toMatchObject({
       passed: true,
       certain: true,

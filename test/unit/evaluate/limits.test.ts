@@ -23,7 +23,7 @@ const hits = (...each: readonly (0 | 1)[]): Scored => ({
   scores: each.map((one) => ({ ...score, hit: one === 1 })),
 });
 
-test('a drop is a loss for shares and a growth for errors', () => {
+test('a drop is a decrease of a share and an increase of an error', () => {
   expect(dropOf('top1', 0.9, 0.8)).toBeCloseTo(0.1);
   expect(dropOf('snr', 20, 30)).toBe(-10);
   expect(dropOf('mse', 1, 3)).toBe(2);
@@ -39,7 +39,7 @@ describe('a drop of exactly the limit', () => {
     expect(at(9.99)).toMatchObject({ passed: false });
   });
 
-  test('is told in points', () => {
+  test('is reported in percentage points', () => {
     expect(dropGate({ maxDrop: { unit: 'points', value: 5 } }, before, after).message).toMatch(
       /^top1 drops by 10.0 points against the float model; the limit is 5.0 points; 10 samples are too few to decide/,
     );
@@ -85,7 +85,7 @@ describe('a minimum', () => {
     expect(at(0.8999)).toMatchObject({ passed: false, message: 'top1 is 0.8999; the minimum is 0.9' });
   });
 
-  test('is for the metric of the data, and not for errors', () => {
+  test('is for the metric of the data, and not for error metrics', () => {
     expect(() => minGate({ metric: 'top5', value: 1 }, { metric: 'top1', value: 1 })).toThrow(
       'the minimum is for top5',
     );
@@ -93,7 +93,7 @@ describe('a minimum', () => {
   });
 });
 
-test('costs are within their limits by equality; unknown ones are not', () => {
+test('a cost equal to its limit passes; an unknown one does not', () => {
   expect(costGates({}, 5, 100)).toEqual([]);
   const [latency, arena] = costGates({ maxLatencyMs: 5, maxArenaBytes: 100 }, 5, 101);
   expect(latency).toMatchObject({ passed: true, certain: true, message: 'latency is 5 ms; the limit is 5 ms' });
@@ -151,7 +151,7 @@ describe('input data', () => {
   };
   const hundred = Array.from({ length: 100 }, (_, i) => (i % 2 === 0 ? 60 : -60));
 
-  test('outside the range, in more than one value of a hundred', () => {
+  test('outside the range for more than 1 % of the values', () => {
     expect(codes(1, ...hundred)).toEqual([]);
     expect(codes(2, ...hundred)).toEqual([
       "SATURATING_INPUTS: 2.0 % of the input values are outside the range of the model's input (-60 to 60 beside -64 " +
@@ -159,7 +159,7 @@ describe('input data', () => {
     ]);
   });
 
-  test('within an eighth of the range, unless it is all 0', () => {
+  test('within an eighth of the range, unless all values are 0', () => {
     expect(codes(0, 8, -1)).toEqual([]);
     expect(codes(0, -8, 1)).toEqual([]);
     expect(codes(0, 7.9, -7.9)).toEqual([

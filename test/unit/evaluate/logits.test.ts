@@ -16,7 +16,7 @@ const softmax: OutputActivation = { by: 'SOFTMAX', rowLength: 3 };
 const logistic: OutputActivation = { by: 'LOGISTIC', rowLength: 3 };
 const values = Float32Array.of(10, 3, -20, -4, -5, -6);
 
-test('values too far away to change a probability', () => {
+test('values too small to change a probability', () => {
   expect([...relevantLogits(values, softmax)]).toEqual([10, 3, 2, -4, -5, -6]);
   expect([...logitDistances(values, softmax)]).toEqual([0, -7, -8, 0, -1, -2]);
   expect([...relevantLogits(values, logistic)]).toEqual([8, 3, -8, -4, -5, -6]);
@@ -44,7 +44,7 @@ function classifier(op: 'SOFTMAX' | 'LOGISTIC', options: BuiltinOptions | null, 
 }
 const beta = (value: number): BuiltinOptions => ({ kind: 'SoftmaxOptions', beta: value });
 
-test('tensors that nothing but a softmax or logistic reads', () => {
+test('tensors that only a softmax or logistic reads', () => {
   const activations = (model: Model) => outputActivationsOf(model, mainSubgraph(model));
   expect(activations(classifier('SOFTMAX', beta(1)))).toEqual(new Map([[2, { by: 'SOFTMAX', rowLength: 4 }]]));
   expect(activations(classifier('LOGISTIC', null))).toEqual(new Map([[2, { by: 'LOGISTIC', rowLength: 4 }]]));
@@ -63,7 +63,7 @@ const data = memoryDataset(
   [[4]],
 );
 
-test('auto gives int8 logits the steps where they count, and compare does not hold the rest against them', async () => {
+test('auto gives int8 logits finer steps where they matter, and compare ignores the clamped rest', async () => {
   const model = classifier('SOFTMAX', beta(1));
   const [plain, auto, wide] = [
     await quantize(model, [data], { dense: 'per-channel' }),

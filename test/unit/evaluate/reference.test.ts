@@ -53,7 +53,7 @@ describe('the ratio', () => {
     expect(reference.sqnr(two(1.1, 1.01)).decibels).toBeCloseTo(30, 3);
   });
 
-  test('is measured at most on a hundred runs', async () => {
+  test('is measured on a hundred runs at most', async () => {
     const rows = Array.from({ length: 150 }, (_, i) => [i < 100 ? 1 : 1000, 1]);
     const reference = await Reference.of(scaled(1, 1), [data(...rows)]);
     expect(reference.signatures[0]?.runs).toHaveLength(100);
@@ -70,7 +70,7 @@ describe('the ratio', () => {
   });
 });
 
-test('a choice made without a fold is judged on that fold', async () => {
+test('a choice made without a fold is evaluated on that fold', async () => {
   const reference = await Reference.of(scaled(1, 1), [data([1, 0], [2, 0], [4, 0], [8, 0], [16, 0])]);
   const wrong = scaled(2, 1);
   const asked: number[] = [];

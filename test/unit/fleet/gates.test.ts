@@ -218,7 +218,7 @@ test(
   },
 );
 
-test('how many bad devices a wave takes', () => {
+test('how many failed devices a wave tolerates', () => {
   expect(failsFrom(gate(), 1)).toBe(1);
   expect(failsFrom(gate(), 10)).toBe(2);
   expect(failsFrom(gate(), 100)).toBe(6);

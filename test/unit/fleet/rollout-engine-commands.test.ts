@@ -123,7 +123,7 @@ describe('a device that was deleted', () => {
     expect(engine.device('b')?.attempt).toBe(0);
   });
 
-  test('a wave without devices is left to people, the last one is the end', () => {
+  test('a wave without devices pauses the rollout, the last one ends it', () => {
     const engine = started({ gates: [failed] });
     engine.remove('a', 5);
     engine.remove('b', 6);

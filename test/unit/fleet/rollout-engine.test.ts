@@ -207,7 +207,7 @@ describe('a rollout', () => {
     expect(fleet.counts).toEqual({ confirmed: 50 });
   });
 
-  test('that is rolled back: who runs the new bundle runs the old one again, as many at once as may be', () => {
+  test('that is rolled back: devices with the new bundle run the old one again, no more at once than the limit', () => {
     const fleet = rollOut(50, (_id, wave) => (wave === 2 ? 'fails' : 'good'), {
       gates: [gate('failed', 0.1, 'roll-back')],
       concurrency: 4,
@@ -303,7 +303,7 @@ describe('a rollout', () => {
     expect(fleet.engine.device(late?.id as string)?.phase).toBe('confirmed');
   });
 
-  test('one unlucky device among many is left to people, and retried', () => {
+  test('one failed device among many pauses the rollout, since it may be chance, and can be retried', () => {
     const fleet = rollOut(50, (id) => (id === 'd7' ? 'fails' : 'good'), { gates: [gate('failed', 0.02, 'abort')] });
     const { engine } = fleet;
     expect(engine.state).toMatchObject({ phase: 'paused', reason: expect.stringContaining('may be due to chance') });

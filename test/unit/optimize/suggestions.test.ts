@@ -68,7 +68,7 @@ test('a smaller input is tried at three quarters, then at half', async () => {
   expect(smaller).toMatchObject({ from: [160, 160], to: [80, 80], fits: true });
 });
 
-test('boards that take it are named, the smallest first; where the fault is in the model, none is', async () => {
+test('boards that fit are named, the smallest first; if no board can fit, none is', async () => {
   const suggestions = await suggestionsOf(wideModel(), 150_000);
   const boards = suggestions.filter(({ kind }) => kind === 'other-target');
   expect(boards.length).toBeGreaterThan(0);

@@ -7,7 +7,7 @@ import { buildGraph, defaultKernelProfile, Interpreter, kernelProfiles } from '.
 import { hasKernels } from '../../../src/simulator/kernels/index.js';
 import { drawFrom, randomInput, randomOperators } from '../../support/random-operators.js';
 
-test('this machine has WebAssembly SIMD, without which nothing here would be compared', () => {
+test('this machine has WebAssembly SIMD, without which nothing could be compared', () => {
   expect(hasKernels('fast')).toBe(true);
   expect(hasKernels('checked')).toBe(true);
 });
@@ -20,7 +20,7 @@ test('every operator with a fast kernel is drawn at random', () => {
 const ofPairs = new Set(['DIV', 'MAXIMUM', 'MINIMUM', 'MUL', 'PRELU', 'SQUARED_DIFFERENCE', 'SUB']);
 
 for (const [name, generate] of Object.entries(randomOperators)) {
-  test(`${name}: a fast kernel serves what is drawn, or some of it`, () => {
+  test(`${name}: a fast kernel runs at least some of the drawn cases`, () => {
     const served = Array.from({ length: 60 }, (_, seed) => {
       const { operators, memory } = buildGraph(
         generate(drawFrom(seed * 7919 + 1)).model,

@@ -102,7 +102,7 @@ test('cmsis-nn: the state of an LSTM does not last, a softmax of one value overf
   expect(of('cmsis-nn')).toEqual([-32768, -32768]);
 });
 
-test('a kernel profile or a signature that there is none of', () => {
+test('unknown kernel profiles and signatures', () => {
   expect(() => new Interpreter(denseModel(), { profile: 'tflm' as KernelProfile })).toThrow(
     /no kernel profile is named tflm; there are tflm-reference/,
   );
@@ -305,6 +305,6 @@ test('an accumulator wraps in 32 bits, as the kernels do, and is flagged beforeh
   );
 });
 
-test('the reference pages know where the arithmetic of every operator is defined', () => {
+test('the reference pages name the definition of the arithmetic of every operator', () => {
   expect(Object.keys(operatorSources).toSorted()).toEqual([...operatorFamilies.keys()].toSorted());
 });

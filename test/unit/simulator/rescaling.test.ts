@@ -95,7 +95,7 @@ test('a channel that gives the same for every input is an addend', () => {
   });
 });
 
-test('where two roundings step up is known without a search', () => {
+test('the sums at which two roundings step up are computed without a search', () => {
   const limits = { zero: 0, low: -128, high: 127 };
   for (let seed = 1; seed <= 3000; seed++) {
     const draw = drawFrom(seed * 7919);

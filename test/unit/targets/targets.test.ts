@@ -114,7 +114,7 @@ describe('target files with faults', () => {
     );
   });
 
-  test("a user's own target is a file like those shipped", async () => {
+  test("a user's target file is validated like those shipped", async () => {
     writeFiles(folder, {
       'mine.yaml': file('pico')
         .replace('id: pico', 'id: my-board')
@@ -169,7 +169,7 @@ describe('check', () => {
     expect(checkModel(wideModel(), target, 1000).reasons.map(({ code }) => code)).toEqual(['ARENA']);
   });
 
-  test('float edges and unknown operators are refused by name', async () => {
+  test('float inputs and outputs and unknown operators are refused by name', async () => {
     const target = await loadTarget('pico');
     expect(checkModel(denseModel(), target, 1000).reasons.map(({ code, message }) => [code, message])).toEqual([
       ['FLOAT', expect.stringContaining('the model is float32: tensor 0 "x", 3 "y"')],

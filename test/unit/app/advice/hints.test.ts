@@ -38,7 +38,7 @@ describe('hints of devices', () => {
     expect(hintFor(fail('DEVICE_TIMEOUT', values))).toBe(text);
   });
 
-  test.each(Object.entries(flashHints))('a program failed: %s', (cause, text) => {
+  test.each(Object.entries(flashHints))('a flashing program failed: %s', (cause, text) => {
     const values = { program: 'esptool', reason: 'x', cause, command: 'esptool --port X' };
     expect(hintFor(fail('FLASH_PROGRAM', values))).toBe(`${text}; the command was: esptool --port X`);
   });

@@ -70,7 +70,7 @@ test('in a log progress is a line now and then', () => {
   expect(text()).toBe('upload ...\nupload: 25 of 100\nupload: 50 of 100\nupload: 75 of 100\nconfirm ...\n');
 });
 
-test('tables align, figures carry units', () => {
+test('columns of tables are aligned, numbers have units', () => {
   expect(
     table(
       [

@@ -64,7 +64,7 @@ describe('an accelerator', () => {
     await accelerator.close();
   });
 
-  test('caches parameters once, and again when another model has driven them out', async () => {
+  test('caches parameters once, and again after another model replaced them', async () => {
     const other = compiledPair(7);
     const usb = emulated({ models: [pair, other] });
     const accelerator = await attach(usb);
@@ -116,7 +116,7 @@ describe('an accelerator', () => {
     },
   );
 
-  test('takes an input of its size only', async () => {
+  test('accepts only inputs of its size', async () => {
     const accelerator = await attach(emulated());
     await expect(accelerator.run(programIn(pair.compiled), [new Uint8Array(79)])).rejects.toMatchObject({
       code: 'INPUT_SIZE',
@@ -124,7 +124,7 @@ describe('an accelerator', () => {
     await accelerator.close();
   });
 
-  test('is let go: the next one opens it', async () => {
+  test('can be opened again after it was closed', async () => {
     const usb = emulated();
     for (const seed of [1, 2]) {
       const accelerator = await attach(usb);
@@ -137,7 +137,7 @@ describe('an accelerator', () => {
     }
   });
 
-  test('that is not there, or there twice, is not guessed at', async () => {
+  test('a missing or ambiguous accelerator is an error', async () => {
     const usb = emulated();
     const twice = async () => [...(await usb.devices()), ...(await emulated().devices())];
     await expect(attachAccelerator(uri, { devices: async () => [] })).rejects.toMatchObject({ code: 'USB_CHOICE' });

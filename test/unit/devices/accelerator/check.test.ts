@@ -149,7 +149,7 @@ describe('assumptions about accelerators', () => {
     expect([clocks(4, 1)?.verdict, clocks(1.1, 1)?.verdict]).toEqual(['confirmed', 'refuted']);
   });
 
-  test('where there is none, nothing is made up', async () => {
+  test('without an accelerator, no result is reported', async () => {
     await expect(probe(async () => [], { models: [pair] })).rejects.toMatchObject({ code: 'USB_CHOICE' });
   });
 });

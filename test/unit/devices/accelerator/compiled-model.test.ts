@@ -53,7 +53,7 @@ test('a graph that does not fit its program is refused, not run', () => {
   );
 });
 
-test('models that do not belong together are not taken for twins', () => {
+test('a compiled model is not accepted with the uncompiled form of another one', () => {
   const { compiled } = compiledPair();
   expect(() => new EmulatedAccelerator({ models: [{ compiled, uncompiled: denseModel() }] })).toThrow(
     expect.objectContaining({ code: 'EDGETPU_TWIN' }),

@@ -27,7 +27,7 @@ function setUp(options: AttachOptions = {}) {
 }
 
 describe('an engine over an accelerator', () => {
-  test('reopens it for the first request after it was lost, once for all requests', async () => {
+  test('reopens it once for all requests after it was lost', async () => {
     const { usb, attach, attachedTimes } = setUp();
     const engine = await acceleratorEngine(attach, { emulated: usb });
     const execution = await engine.load(pair.compiled, 0);
@@ -61,7 +61,7 @@ describe('an engine over an accelerator', () => {
     await engine.close();
   });
 
-  test('that is closed opens nothing any more', async () => {
+  test('does not open anything once it is closed', async () => {
     const { usb, attach, attachedTimes } = setUp();
     const engine = await acceleratorEngine(attach);
     const execution = await engine.load(pair.compiled, 0);

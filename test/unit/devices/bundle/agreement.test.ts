@@ -31,7 +31,7 @@ describe('agreement', () => {
   const outputs = [output('int8', 4)];
   const expected = Uint8Array.of(0, 0, 0, 0);
 
-  test('is exact, or within some steps for some share', () => {
+  test('is exact, or within a number of steps for a share of the elements', () => {
     const actual = Uint8Array.of(0, 1, 0, 2);
     expect(compareOutputs(expected, expected, outputs, 'exact')).toEqual({ agrees: true, maxLsb: 0, share: 1 });
     expect(compareOutputs(expected, actual, outputs, 'exact')).toEqual({ agrees: false, maxLsb: 2, share: 0.5 });
@@ -42,7 +42,7 @@ describe('agreement', () => {
     expect(within(2, 1)).toMatchObject({ agrees: true, share: 1 });
   });
 
-  test('of nothing holds; of other lengths it never does', () => {
+  test('of empty outputs holds; of outputs of different lengths it never does', () => {
     expect(compareOutputs(new Uint8Array(0), new Uint8Array(0), outputs, 'exact')).toMatchObject({ agrees: true });
     expect(compareOutputs(expected, new Uint8Array(3), outputs, { maxLsb: 255, minShare: 0 })).toEqual({
       agrees: false,

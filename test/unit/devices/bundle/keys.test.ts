@@ -18,7 +18,7 @@ test.each([
   if (algorithm === 'es256') expect(own.raw[0]).toBe(4);
 });
 
-test('keys of other kinds, and what is no key, are refused with the name of the file', () => {
+test('keys of other kinds, and files that are not keys, are refused with the name of the file', () => {
   const pem = (key: { export: (options: { type: 'spki'; format: 'pem' }) => string | Buffer }): string =>
     key.export({ type: 'spki', format: 'pem' }).toString();
   const rsa = pem(generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey);

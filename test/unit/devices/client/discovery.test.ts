@@ -47,7 +47,7 @@ describe('boards', () => {
     ]);
   });
 
-  test('are taken if there is exactly one; nothing is guessed', async () => {
+  test('are used if there is exactly one; otherwise it is an error', async () => {
     expect(await usbOfTarget(pico, async () => [device()])).toBe(`${uri}/A1`);
     await expect(usbOfTarget(pico, async () => [])).rejects.toMatchObject({ code: 'USB_CHOICE', values: { count: 0 } });
     await expect(usbOfTarget(pico, async () => [device(), device({ serialNumber: 'B2' })])).rejects.toMatchObject({

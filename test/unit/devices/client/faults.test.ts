@@ -164,7 +164,7 @@ test('differences on a device are counted by size, and a latency is of thirty ru
   ]);
 });
 
-test('an upload that only the file group sees ends with its hash right', async () => {
+test('an upload through the file group alone ends with the right hash', async () => {
   const { reach } = await deviceWith('bad-crc');
   const device = await reach();
   expect(await uploadImage(device.client, newImage)).toMatchObject({ verifiedBy: 'sha256' });

@@ -358,7 +358,7 @@ describe('the device refuses, with the reason', () => {
     expect(await push(device, image)).toMatchObject({ state: 'confirmed' });
   });
 
-  test('bytes that are no model', async () => {
+  test('bytes that are not a model', async () => {
     const { device } = connect();
     await expect(push(device, new Uint8Array(100).fill(7))).rejects.toThrow(/IMAGE_INVALID/);
   });
@@ -418,7 +418,7 @@ describe('a model that is never confirmed', () => {
   });
 });
 
-test('a device that never gets on with an upload does not keep the host for ever', async () => {
+test('a device whose upload never progresses does not block the host for ever', async () => {
   const { simulated } = connect();
   const transport = simulated.connect();
   const send = transport.send.bind(transport);

@@ -15,7 +15,7 @@ const [first, second] = [int8Dense(inputs, 1), int8Dense(inputs, 2)];
 const imageOf = (model: typeof first): Uint8Array => buildSlotImage(writeModel(model), model, target, {});
 const sampleOf = (seed: number): Uint8Array => Uint8Array.from({ length: inputs }, (_, i) => (i * 31 + seed * 7) & 255);
 
-test('two who share a device get their own answers', async () => {
+test('two clients of one device get their own responses', async () => {
   const device = new SimulatedDevice(target);
   const clients = [new DeviceClient(device.connect()), new DeviceClient(device.connect())];
   const pushed = await push(clients[0] as DeviceClient, imageOf(first));

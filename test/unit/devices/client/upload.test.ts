@@ -120,7 +120,7 @@ describe('windows', () => {
   });
 });
 
-describe('a device that only has files', () => {
+describe('a device with the file group alone', () => {
   const path = '/lfs1/model.tflite';
   const store = (options: ZephyrOptions) => {
     const { files, transport } = zephyrFiles(options);

@@ -111,7 +111,7 @@ const functional = Uint8Array.of(
   1,
 );
 
-test('any answers of a bootloader', async () => {
+test('random responses of a bootloader', async () => {
   let told = 0;
   await fc.assert(
     fc.asyncProperty(

@@ -45,7 +45,7 @@ describe('console lines', () => {
     expect(crc16(text('123456789'))).toBe(0x31c3);
   });
 
-  test('lines are at most 127 bytes, and as long as foretold', () => {
+  test('lines are at most 127 bytes, and as long as predicted', () => {
     for (const length of [8, 88, 89, 90, 181, 182, 183, 2044, 65533]) {
       const lines = encodeConsole(new Uint8Array(length).fill(0xa5));
       expect(lines.byteLength).toBe(consoleBytes(length));

@@ -65,7 +65,7 @@ describe('golden packets', () => {
   });
 });
 
-describe('packets that are none', () => {
+describe('bytes that are not packets', () => {
   test.each([
     ['too short', '0a0000', /3 bytes/],
     ['a length that does not match', '0a00000900000000 a0', /announces 9 bytes of payload, but 1 follow/],

@@ -44,8 +44,8 @@ function namesOf(model: Model): { inputs: (string | null)[]; outputs: (string | 
   return { inputs: names(inputs), outputs: names(outputs), operators: operators.length };
 }
 
-describe('a part of a model', () => {
-  test('takes what it reads and does not compute; constants and variables come with it', () => {
+describe('an extracted part of a model', () => {
+  test('has as inputs what it reads and does not compute; constants and variables are included', () => {
     const part = extract(diamond(), [2, 3], [6]);
     expect([part.inputs, part.outputs]).toEqual([[2, 3], [6]]);
     expect(namesOf(part.model)).toEqual({ inputs: ['a', 'b'], outputs: ['y'], operators: 2 });
@@ -64,7 +64,7 @@ describe('a part of a model', () => {
   });
 });
 
-test('operators between tensors are those on the way, in order', () => {
+test('operators between tensors are those on the paths, in order', () => {
   const model = diamond();
   expect(operatorsBetween(model, [], [6])).toEqual([0, 1, 2, 3]);
   expect(operatorsBetween(model, [2], [6])).toEqual([1, 2, 3]);

@@ -123,7 +123,7 @@ test('unaligned vectors are copied, not misread', () => {
   );
 });
 
-describe('files that are no sound model', () => {
+describe('files that are not valid models', () => {
   const bytes = writeModel(denseModel());
   const damaged = (edit: (copy: Uint8Array, view: DataView) => void): (() => Model) => {
     const copy = bytes.slice();
@@ -230,7 +230,7 @@ describe('files that are no sound model', () => {
   });
 });
 
-test('a field beyond the schema is read over, but refused when writing', () => {
+test('an unknown field is ignored when reading, but refused when writing', () => {
   const bytes = writeModel(denseModel());
   // Move the root table's vtable to the end of the file, with one slot more than the schema knows.
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -38,7 +38,7 @@ describe('clusters', () => {
     expect(clustered(repeated(-3, -1, 5, 7), 1)).toEqual([2, 2, 2, 2]);
   });
 
-  test('move until they are still: the first guess is far off', () => {
+  test('move until they converge, from a poor first guess', () => {
     // Quantiles of these are 0 and 0; the means are 0 and 100.
     const values = Float32Array.from({ length: 256 }, (_, i) => (i < 8 ? 100 : 0));
     const shared = weightsOf(cluster(layer(values), { clusters: 2 }));
@@ -115,7 +115,7 @@ describe('a schedule of sparsity', () => {
     return { schedule, steps };
   };
 
-  test('prunes what matters least, and reaches the total', async () => {
+  test('prunes the least sensitive layers, and reaches the total', async () => {
     for (const sparsity of [0.05, 0.25, 0.45, 0.6]) {
       const { schedule } = await scheduled(sparsity);
       const [first = 0, second = 0] = [schedule.get(0), schedule.get(1)];
@@ -130,7 +130,7 @@ describe('a schedule of sparsity', () => {
     expect([...(await scheduled(0)).schedule.values()]).toEqual([0, 0]);
   });
 
-  test('tells each of its trials: ten levels of every layer', async () => {
+  test('reports each of its trials: ten levels of every layer', async () => {
     const { steps } = await scheduled(0.5);
     expect(steps).toHaveLength(20);
     expect([steps[0], steps[19]]).toEqual([

@@ -144,7 +144,7 @@ describe('optimizeWeights', () => {
     ]);
   });
 
-  test('nothing to do, one value, and models that are quantized are refused', async () => {
+  test('an optimization without steps, clusters of one value, and quantized models are refused', async () => {
     await expect(optimizeWeights(network(), [], {})).rejects.toMatchObject({ code: 'USAGE' });
     await expect(optimizeWeights(network(), [], { clusters: 1 })).rejects.toMatchObject({ code: 'USAGE' });
     const { model } = await quantize(network(), [data]);

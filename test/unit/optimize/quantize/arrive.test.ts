@@ -13,16 +13,19 @@ const operators = (model: Model): string[] =>
 const inputType = (model: Model): string =>
   typeName(mainSubgraph(model).tensors[mainSubgraph(model).inputs?.[0] ?? -1]?.type ?? -1);
 
-describe('integer files with other edges', () => {
-  test.each(['float32', 'uint8'] as const)('%s edges become int8 ones; every integer inside stays', async (io) => {
-    const direct = await quantize(denseModel(), [data]);
-    const arrived = await quantize((await quantize(denseModel(), [data], { io })).model, []);
-    expect(arrived.calibration).toBeNull();
-    expect(operators(arrived.model)).toEqual(operators(direct.model));
-    expect(signalToNoise(direct.model, arrived.model, samples)).toBe(Infinity);
-  });
+describe('quantized models with other types of inputs and outputs', () => {
+  test.each(['float32', 'uint8'] as const)(
+    '%s inputs and outputs become int8; every integer inside stays',
+    async (io) => {
+      const direct = await quantize(denseModel(), [data]);
+      const arrived = await quantize((await quantize(denseModel(), [data], { io })).model, []);
+      expect(arrived.calibration).toBeNull();
+      expect(operators(arrived.model)).toEqual(operators(direct.model));
+      expect(signalToNoise(direct.model, arrived.model, samples)).toBe(Infinity);
+    },
+  );
 
-  test('int8 edges become uint8 ones, and the other way round', async () => {
+  test('int8 inputs and outputs become uint8, and the reverse', async () => {
     const direct = await quantize(denseModel(), [data]);
     const outside = await quantize(direct.model, [], { io: 'uint8' });
     expect(inputType(outside.model)).toBe('uint8');
@@ -30,7 +33,7 @@ describe('integer files with other edges', () => {
     expect(signalToNoise(direct.model, back.model, samples)).toBe(Infinity);
   });
 
-  test('a file that already has the requested form is refused', async () => {
+  test('a model that already has the requested form is refused', async () => {
     const { model } = await quantize(denseModel(), [data]);
     await expect(quantize(model, [data])).rejects.toThrow(/it is int8 with int8 inputs and outputs already/);
   });
@@ -175,7 +178,7 @@ test('float16 and dynamic-range files are taken as float ones', async () => {
   }
 });
 
-test('integer operators that have no way back are named', async () => {
+test('integer operators without a float form are named', async () => {
   const model = modelOf(
     [
       { name: 'x', shape: [1, 4], type: TensorType.INT8, scale: 0.1 },

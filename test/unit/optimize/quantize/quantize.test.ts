@@ -283,7 +283,7 @@ test('a constant that is a bias here and an operand there becomes both', async (
   });
 });
 
-test('channels whose weights are next to nothing keep scales that are numbers', async () => {
+test('channels with tiny weights keep finite scales', async () => {
   const model = denseModel([1e-38, 1e-39, 0, 0, 1e-41, 0, 0, 0], [0, 0]);
   const result = await quantize(model, [
     await dataset(
@@ -295,7 +295,7 @@ test('channels whose weights are next to nothing keep scales that are numbers', 
   expect(schemeOf(result.model)).toBe('int8');
 });
 
-test('a subgraph that can be run and has no data is named', async () => {
+test('a callable subgraph without data is named', async () => {
   const model = denseModel();
   model.subgraphs.push(...denseModel().subgraphs);
   await expect(quantize(model, [await dataset('two', [4], waves(60, 4))])).rejects.toThrow(
@@ -312,7 +312,7 @@ test('integers from disk without a quantization give a warning', async () => {
   expect(warnings.map(({ code }) => code)).toEqual(['UNSCALED_INTEGERS']);
 });
 
-describe('calibration data that is none', () => {
+describe('unusable calibration data', () => {
   const model = denseModel();
   const codes = async (name: string, values: ArrayLike<number>): Promise<string[]> =>
     (await quantize(model, [await dataset(name, [4], values)])).warnings.map(({ code }) => code);

@@ -98,7 +98,7 @@ describe('auto', () => {
     Float32Array.from({ length }, (_, i) => Math.tan(1.45 * Math.sin(seed * 12.9898 + i * 78.233)));
   const samples = Array.from({ length: 80 }, (_, i) => [heavy(i, 4)]);
 
-  test('is at least as near as min-max by its own, cross-validated measure, and reports it', async () => {
+  test('has at least the SNR of min-max by its own, cross-validated measure, and reports it', async () => {
     const result = await quantize(denseModel(), [memoryDataset(samples, [[4]])], { ranges: 'auto' });
     const [report] = result.repairs;
     expect(report).toMatchObject({ name: 'choose ranges' });

@@ -77,7 +77,7 @@ test('a layer whose output another reads too is not equalized', () => {
 });
 
 describe('repairs', () => {
-  test.each(repairNames)('%s brings the outputs nearer, or is taken back', async (name) => {
+  test.each(repairNames)('%s improves the outputs, or is undone', async (name) => {
     const model = unevenNetwork();
     const plain = await quantize(model, [data]);
     const repaired = await quantize(model, [data], { repairs: [name] });
@@ -89,7 +89,7 @@ describe('repairs', () => {
     expect(withIt).toBeGreaterThanOrEqual(without);
   });
 
-  test('all of them serve samples that they have not seen', async () => {
+  test('together they improve held-out samples', async () => {
     const model = unevenNetwork();
     const plain = await quantize(model, [data]);
     const repaired = await quantize(model, [data], { ranges: 'auto', repairs: harmlessRepairs });

@@ -202,7 +202,7 @@ describe('several signatures', () => {
       expect(new Interpreter(model, { signature }).inputs[0]).toMatchObject({ name: 'in', type: 'int8' });
   });
 
-  test('edges of another type: the outputs of each signature are those of its subgraph', async () => {
+  test('inputs and outputs of another type: the outputs of each signature are those of its subgraph', async () => {
     const { model } = await quantize(twoSignatures(), [of('encode', 1), of('decode', 1)], { io: 'float32' });
     for (const { subgraphIndex, inputs, outputs } of model.signatureDefs) {
       const subgraph = model.subgraphs[subgraphIndex];

@@ -139,7 +139,7 @@ Compilation succeeded!
 `;
 
 describe("the compiler's log", () => {
-  test('is read to figures', () => {
+  test('is parsed to numbers', () => {
     expect(parseCompilerLog(log)).toEqual({
       version: '16.0.384591198',
       succeeded: true,

@@ -101,7 +101,7 @@ describe('op resolver', () => {
     ]);
   });
 
-  test('operators that TFLM has not are refused by name', async () => {
+  test('operators that TFLM lacks are refused by name', async () => {
     const model = modelOf([{ shape: [1] }, { shape: [1] }], [{ op: 'GELU', inputs: [0], outputs: [1] }], [0], [1]);
     const known = await loadOperatorSet('tflite-micro');
     expect(() => registeredOperators(model, known)).toThrow(
