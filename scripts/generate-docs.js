@@ -10,6 +10,7 @@ import { errorTable, exitCodes } from '../dist/base/errors.js';
 import { assumptions } from '../dist/devices/accelerator/check/index.js';
 import * as tflite from '../dist/formats/tflite/index.js';
 import { readModel } from '../dist/index.js';
+import { convertedOperators } from '../dist/optimize/convert/index.js';
 import { quantizationRules } from '../dist/optimize/quantize/rules.js';
 import {
   fastKernels,
@@ -284,6 +285,47 @@ ${table(header, rows)}
 ${sources.join('\n')}`;
 }
 
+function formatsPage() {
+  const sections = convertedOperators.keras.map(
+    ({ title, names }) => `### ${title}\n\n${paragraph(names.map((name) => `\`${name}\``).join(', '))}\n`,
+  );
+  return `# Model formats
+
+${generated}
+${paragraph(`
+Every verb that takes a float model also takes a model of a training framework and converts it; \`atoll convert M -o
+OUT.tflite\` writes the float model. Formats are recognized by content. No Python and no network are needed, and no code
+from a file is run: Lambda layers and pickles are refused.
+`)}
+
+${table(
+  ['format', 'files', 'notes'],
+  [
+    ['TensorFlow Lite', '`.tflite`', 'float models, and models that are quantized already'],
+    ['Keras 3', '`.keras`', 'functional and sequential models, models within models, shared layers'],
+    ['Keras 2 and 3', '`.h5`', 'whole models (`model.save`), not weights alone'],
+  ],
+)}
+
+${paragraph(`
+The result is channels last, with an open batch as 1; other open sizes are set with \`--shape input=1,96,96,3\`. Inputs,
+outputs and layers keep their names. Batch normalization is folded into the layer before it, and activations and padding
+are fused where the model's operators have them. An LSTM is one UNIDIRECTIONAL_SEQUENCE_LSTM; GRU, SimpleRNN and LSTMs
+with other activations are unrolled, up to 128 steps.
+`)}
+
+${paragraph(`
+The conversion checks itself: an interpreter computes every layer by its definition on drawn inputs, and each tensor of
+the written model must agree. If one differs by more than rounding, nothing is written.
+\`atoll inspect\` lists the layers of a source model and which of them cannot be converted; \`--stop-before LAYER\` ends
+the model before one.
+`)}
+
+## Keras
+
+${sections.join('\n')}`;
+}
+
 function coralAssumptionsPage() {
   const rows = assumptions.map(({ id, says, basis }) => [`\`${id}\``, says, basis]);
   return `# Assumptions about Coral accelerators
@@ -439,6 +481,7 @@ const pages = {
   'targets.md': await targetsPage(),
   'latency.md': await latencyPage(),
   'coral-assumptions.md': coralAssumptionsPage(),
+  'formats.md': formatsPage(),
   'cli.md': cliPage(),
   '../targets/target.schema.json': await targetJsonSchema(),
 };

@@ -1,5 +1,6 @@
 // The library: the same functions that the command line calls, stage by stage. docs/library.md has examples.
 //
+//   loadModel, readSource -> convert                        a .tflite model, or one of a training framework
 //   readModel -> inspect, checkModel                        what is in a model, and whether it fits a target
 //   openDataset, memoryDataset                              samples, to calibrate and to evaluate with
 //   quantize, advise                                        a float model to int8, verified on the written file
@@ -21,6 +22,12 @@ export {
   readProject,
 } from './app/deploy.js';
 export { type InspectedTensor, type Inspection, inspect } from './app/inspect.js';
+export {
+  type ConvertedFrom,
+  type LoadedModel,
+  type LoadOptions,
+  loadModel,
+} from './app/load-model.js';
 export {
   advisePage,
   adviseReport,
@@ -139,6 +146,20 @@ export type {
 } from './fleet/store/store.js';
 export type { WaveSummary } from './fleet/summary.js';
 export type { WavePlan } from './fleet/waves.js';
+export {
+  type Attribute,
+  type Attributes,
+  decodeSource,
+  type NumericArray,
+  readSource,
+  type SourceFormat,
+  type SourceGraph,
+  type SourceInput,
+  type SourceNode,
+  type SourceOutput,
+  type SourceType,
+  type SourceWeight,
+} from './formats/source/index.js';
 export { type Model, readModel, writeModel } from './formats/tflite/index.js';
 export type { ElementType } from './formats/tflite/model.js';
 export {
@@ -150,6 +171,7 @@ export {
   type Decision,
   type Trial,
 } from './optimize/advise.js';
+export { type Conversion, type ConversionCheck, type ConvertOptions, convert } from './optimize/convert/index.js';
 export {
   type OptimizedWeights,
   type OptimizeWeightsOptions,

@@ -4,7 +4,7 @@ import { randomInt } from 'node:crypto';
 import path from 'node:path';
 import { z } from 'zod';
 import { fail } from '../base/errors.js';
-import { describeFaults, parseYaml, readBytes, readText, writeAtomically } from '../base/files/index.js';
+import { describeFaults, parseYaml, readText, writeAtomically } from '../base/files/index.js';
 import type { OnProgress } from '../base/progress.js';
 import type { Warning } from '../base/warnings.js';
 import { type Dataset, openDataset, openDatasets } from '../data/index.js';
@@ -32,10 +32,11 @@ import {
   requireGates,
   type Scored,
 } from '../evaluate/index.js';
-import { type Model, mainSubgraph, readModel, TensorType } from '../formats/tflite/index.js';
+import { type Model, mainSubgraph, TensorType } from '../formats/tflite/index.js';
 import { optimize } from '../optimize/passes/index.js';
 import { type QuantizeStep, quantize, schemeOf, verifyInt8 } from '../optimize/quantize/index.js';
 import { type CheckResult, simulatedProfile, type Target } from '../targets/index.js';
+import { loadModel } from './load-model.js';
 
 const projectSchema = z.strictObject({
   name: z.string().regex(/^[\w.-]+$/, 'must be letters, digits, dots, dashes'),
@@ -55,7 +56,7 @@ export interface Project {
 }
 
 /** The steps of a deployment, for progress. */
-export type DeployStep = 'evaluate float' | QuantizeStep | 'evaluate int8' | PushStep | 'evaluate on device';
+export type DeployStep = 'check' | 'evaluate float' | QuantizeStep | 'evaluate int8' | PushStep | 'evaluate on device';
 
 /** Limits on the model, a progress callback, and a signal to stop. */
 export interface DeployOptions {
@@ -131,8 +132,10 @@ export async function deploy(
     ...common,
     onProgress: (progress) => onProgress?.({ ...progress, step }),
   });
-  const inputBytes = await readBytes(project.model);
-  const input = readModel(inputBytes, project.model);
+  const { bytes: inputBytes, model: input } = await loadModel(project.model, {
+    signal,
+    onProgress: (progress) => onProgress?.({ ...progress, step: 'check' }),
+  });
   const data = project.data === null ? null : await openDataset(project.data);
   const ready = isInt8(input);
 

@@ -46,6 +46,39 @@ export const errorTable = {
     kind: 'input',
     message: 'cannot write a model of {bytes} bytes: a flatbuffer is limited to 2 GiB',
   },
+  // Source models and their conversion
+  SOURCE_INVALID: {
+    kind: 'input',
+    message: 'invalid model: {reason}, in {where}',
+  },
+  SOURCE_UNSUPPORTED: {
+    kind: 'input',
+    message: '{path} cannot be converted: it is {what}',
+    advice: ['kind'],
+  },
+  CONVERT_UNSUPPORTED: {
+    kind: 'input',
+    message: '{count} layer(s) cannot be converted: {layers}',
+    advice: ['first'],
+  },
+  CONVERT_LAYER: {
+    kind: 'input',
+    message: 'layer {layer} ({operator}) cannot be converted: {reason}',
+  },
+  CONVERT_NO_LAYER: {
+    kind: 'input',
+    message: 'the model has no layer {layer}{nearest}',
+  },
+  CONVERT_INPUT_SHAPE: {
+    kind: 'input',
+    message: 'the shape of input {input} is not fixed: {shape}',
+  },
+  CONVERT_DIFFERS: {
+    kind: 'internal',
+    message:
+      'the converted model is wrong from layer {layer} ({operator}) on: it differs by {share} of the largest value; ' +
+      'nothing was written',
+  },
   // Running a model
   SIGNATURE_UNKNOWN: {
     kind: 'usage',

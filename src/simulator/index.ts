@@ -35,10 +35,18 @@ export {
   tflmTypes,
   weightsRefusal,
 } from './limits/index.js';
+export { elementsOf } from './operands.js';
 export { float32Max } from './operators/activation.js';
 export { operatorFamilies } from './operators/index.js';
-export { type Operand, type RuntimeKernels, referenceKernels, type Work } from './operators/operator.js';
+export {
+  type ElementArray,
+  type Operand,
+  type RuntimeKernels,
+  referenceKernels,
+  type Work,
+} from './operators/operator.js';
 export { operatorSources } from './operators/sources.js';
+export { type DescribedTensor, outputShapesOf } from './output-shapes.js';
 export { type OverflowRisk, overflowRisks } from './overflow.js';
 export { type OperatorProfile, profileOperators } from './profile.js';
 export { resolveShapes } from './resolve-shapes.js';

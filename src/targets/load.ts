@@ -1,11 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { distance } from 'fastest-levenshtein';
 import { z } from 'zod';
 import { defined } from '../base/checked.js';
 import { fail } from '../base/errors.js';
 import { describeFaults, parseYaml, readText, type YamlFault, type YamlSource } from '../base/files/index.js';
+import { nearestText } from '../base/nearest.js';
 import { tflmTypes } from '../simulator/index.js';
 import { extendTarget, isPlain } from './extend.js';
 import { type LinkedSizes, linkedSizesSchema, type OperatorSet, operatorSetSchema, type TargetFile } from './schema.js';
@@ -147,15 +147,4 @@ async function readValid<T>(file: string, schema: z.ZodType<T>): Promise<T> {
   const { value, faults } = parseYaml(await readText(file), schema);
   if (value !== null) return value;
   throw fail('TARGET_INVALID', describeFaults(file, faults));
-}
-
-function nearestText(wanted: string, known: readonly string[]): string {
-  if (wanted === '') return '';
-  const near = known
-    .map((id) => ({ id, edits: distance(wanted, id) }))
-    .filter(({ id, edits }) => edits <= Math.max(2, id.length / 3) || id.includes(wanted) || wanted.includes(id))
-    .sort((a, b) => a.edits - b.edits)
-    .slice(0, 3)
-    .map(({ id }) => id);
-  return near.length === 0 ? '' : `; did you mean ${near.join(' or ')}?`;
 }

@@ -27,6 +27,7 @@ writeFiles(folder, {
 mkdirSync(path.join(folder, 'drive'));
 writeFiles(path.join(folder, 'drive'), { 'INFO_UF2.TXT': 'UF2 Bootloader v3.0\nBoard-ID: RPI-RP2\n' });
 const compiler = path.resolve('test/support/fake-edgetpu-compiler.js');
+const network = path.resolve('test/fixtures/source/convolutional.keras');
 const at = (name: string): string => path.join(folder, name);
 
 const seen = new Set<string>();
@@ -59,6 +60,8 @@ test('models', async () => {
   seen.add('calibration');
   await documentOf('quantize float.tflite --calibrate data.yaml -o mixed.tflite --min-snr 60 --target pico');
   await documentOf('quantize float.tflite -o half.tflite --scheme float16');
+  await documentOf(`convert ${network} -o network.tflite`);
+  await documentOf(`inspect ${network}`);
   await documentOf('inspect float.tflite');
   await documentOf('inspect int8.tflite');
   await documentOf('advise float.tflite --target pico --data data.yaml --calibrate data.yaml');

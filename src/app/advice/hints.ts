@@ -12,6 +12,23 @@ export function hintFor({ code, values }: Pick<AtollError, 'code' | 'values'>): 
   return typeof hint === 'string' ? fillTemplate(hint, values) : hint(values);
 }
 
+/** By kind of a model that cannot be read: how its own tool exports one that can. */
+const exportHints: Readonly<Record<string, string>> = {
+  pytorch:
+    'load it in PyTorch and write a .tflite file with the package litert-torch: ' +
+    'litert_torch.convert(model.eval(), (sample,)).export("model.tflite")',
+  'pytorch-exported':
+    'load it with torch.export.load and write a .tflite file with the package litert-torch: ' +
+    'litert_torch.convert(program.module(), (sample,)).export("model.tflite")',
+  pickle: 'load it in the program that wrote it, and save it as a Keras model or a .tflite file',
+  safetensors: 'load the model in the program that it belongs to, and export a .tflite file (PyTorch: litert-torch)',
+  'keras-weights': 'build the model in Keras, load the weights, and save all of it: model.save("model.keras")',
+  'keras-subclassed':
+    'build it with keras.Model(inputs, outputs), which holds the structure, and save it: model.save("model.keras")',
+  coreml: 'convert the model that it was made from',
+  gguf: 'language models of this size do not fit microcontrollers',
+};
+
 /** By code; {placeholders} are values of the error. */
 export const hints: Readonly<Record<ErrorCode, string | ((values: Values) => string)>> = {
   FILE_NOT_READABLE: 'check the path and its permissions',
@@ -22,6 +39,14 @@ export const hints: Readonly<Record<ErrorCode, string | ((values: Values) => str
   TFLITE_INVALID: 'the file is well-formed but inconsistent: convert or export the model again',
   TFLITE_UNKNOWN_FIELD: 'update atoll-agent, or export the model with an older converter',
   TFLITE_TOO_LARGE: 'reduce the model first (quantize or prune it)',
+  SOURCE_INVALID: 'the file is damaged, or was written by a version that is not known: save the model again',
+  SOURCE_UNSUPPORTED: ({ kind }) => exportHints[String(kind)] ?? 'save it as a Keras model or a .tflite file',
+  CONVERT_UNSUPPORTED:
+    'docs/formats.md lists what is converted; replace the layers, or cut the model before them: --stop-before {first}',
+  CONVERT_LAYER: 'docs/formats.md lists what is converted; change the layer, or cut the model: --stop-before {layer}',
+  CONVERT_NO_LAYER: '`atoll inspect` lists the layers of the model',
+  CONVERT_INPUT_SHAPE: 'give its size, for example --shape {input}=1,96,96,3',
+  CONVERT_DIFFERS: 'please report it with the model, or a small one with the same layer',
   SIGNATURE_UNKNOWN: '`atoll inspect` lists the signatures',
   OPERATORS_UNSUPPORTED:
     'docs/operators.md lists the supported operators; replace the others, or cut the model before them',

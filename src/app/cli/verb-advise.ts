@@ -8,7 +8,7 @@ export const adviseVerb = defineVerb({
   summary: 'recommend a scheme for a target: tries all schemes that the data allows',
   define: (command) =>
     maxDropOption(shapeOption(command))
-      .argument('<model>', 'a float .tflite file')
+      .argument('<model>', 'a float model: a .tflite file, or one that convert takes')
       .requiredOption('--target <target>', 'id of a target, or a target file')
       .requiredOption('--data <dataset>', 'dataset file to evaluate on, with labels or without')
       .option('--calibrate <dataset>', 'dataset file for calibration')
@@ -34,7 +34,7 @@ export const adviseVerb = defineVerb({
     const page = options.html ?? null;
     if (page !== null) refuseOverwriting(page, [file, options.data, options.calibrate]);
     const target = await loadTarget(options.target);
-    const { model } = await readModelFile(file, options);
+    const { model } = await readModelFile(context, file, options);
     const calibration = options.calibrate ?? null;
     const result = await advise(
       model,
@@ -57,7 +57,7 @@ export const adviseVerb = defineVerb({
             chosen.candidate,
             file,
             calibration,
-            file.replace(/(\.tflite)?$/, `.${chosen.candidate.scheme}.tflite`),
+            file.replace(/(\.(tflite|keras|h5))?$/, `.${chosen.candidate.scheme}.tflite`),
           );
     if (page !== null) await writeAtomically(page, new TextEncoder().encode(advisePage(result, command)));
     const text = `${adviseReport(result, command)}${page === null ? '' : `\n\nwrote ${page}`}`;

@@ -36,7 +36,7 @@ export const bundleVerb = defineVerb({
     const keyFile = options.sign;
     refuseOverwriting(output, [file, keyFile, options.target]);
     const target = await loadTarget(options.target);
-    const { bytes, model } = await readModelFile(file);
+    const { bytes, model } = await readModelFile(context, file);
     const uncompiled = await uncompiledOf(context, file, model, options);
     if (target.runtime.kernels === 'edgetpu' && edgeTpuOperators(model).length === 0)
       context.progress.note(

@@ -13,12 +13,12 @@ export const checkVerb = defineVerb({
   summary: 'check whether a model fits a target: operators, flash, arena, latency',
   define: (command) =>
     shapeOption(command)
-      .argument('<model>', 'a .tflite file')
+      .argument('<model>', 'a .tflite file, or a model that convert takes')
       .requiredOption('--target <target>', 'id of a target, or a target file; `all` for every shipped target')
       .option('--multiple-subgraphs', 'let an Edge TPU run every possible part of the graph, instead of one')
       .option('--memory', 'show the content of the arena while each operator runs')
       .option('--plot <file>', 'write a plot of the arena over time: .svg or .html'),
-  run: async (_context, [file], options) => {
+  run: async (context, [file], options) => {
     const [
       { factsOf, loadShippedTargets, loadTarget, memoryMap, runtimeKernelsOf },
       { checkFile },
@@ -37,7 +37,7 @@ export const checkVerb = defineVerb({
       if (all) throw fail('USAGE', { reason: '--plot draws the arena for a single target' });
     }
     const targets = all ? await loadShippedTargets() : [await loadTarget(options.target)];
-    const { bytes, model } = await readModelFile(file, options);
+    const { bytes, model } = await readModelFile(context, file, options);
     const facts = factsOf(model);
     const results = targets.map((target) =>
       checkFile(bytes, model, target, { facts, multipleSubgraphs: options.multipleSubgraphs === true }),

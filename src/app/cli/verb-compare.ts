@@ -2,6 +2,7 @@ import type { GateResult, Limits } from '../../evaluate/index.js';
 import type { Model } from '../../formats/tflite/index.js';
 import { withActions } from '../advice/compare-advice.js';
 import { limitOptions, limitsOf, maxDropOption, requireTargetForCosts } from './gate-options.js';
+import { readModelFile } from './model-file.js';
 import { positiveInteger, refuseOverwriting } from './options.js';
 import { pairedScores } from './paired-scores.js';
 import { type Context, defineVerb } from './verb.js';
@@ -12,30 +13,25 @@ export const compareVerb = defineVerb({
   summary: 'compare a quantized model with the float one, tensor by tensor, and suggest improvements',
   define: (command) =>
     limitOptions(maxDropOption(command))
-      .argument('<float>', 'the float .tflite file')
+      .argument('<float>', 'the float model: a .tflite file, or one that convert takes')
       .argument('<quantized>', 'the quantized model made from it')
       .requiredOption('--data <dataset>', 'dataset file; labels are needed for --max-drop and --min only')
       .option('--limit <n>', "maximum number of samples, drawn with the dataset's seed", positiveInteger)
       .option('--target <target>', 'target for --max-latency-ms and --max-arena-bytes')
       .option('--html <file>', 'also write a page with plots'),
   run: async (context, [first, second], options) => {
-    const [
-      { compare },
-      { openDataset },
-      { readBytes, writeAtomically },
-      { readModel },
-      { compareReport, comparePage, gateCases, gateLines },
-    ] = await Promise.all([
-      import('../../evaluate/index.js'),
-      import('../../data/index.js'),
-      import('../../base/files/index.js'),
-      import('../../formats/tflite/index.js'),
-      import('../report/index.js'),
-    ]);
+    const [{ compare }, { openDataset }, { writeAtomically }, { compareReport, comparePage, gateCases, gateLines }] =
+      await Promise.all([
+        import('../../evaluate/index.js'),
+        import('../../data/index.js'),
+        import('../../base/files/index.js'),
+        import('../report/index.js'),
+      ]);
     const page = options.html ?? null;
     if (page !== null) refuseOverwriting(page, [first, second, options.data]);
     const files = { first, second };
-    const [float, quantized] = [readModel(await readBytes(first), first), readModel(await readBytes(second), second)];
+    const { model: float } = await readModelFile(context, first);
+    const { model: quantized } = await readModelFile(context, second);
     const data = options.data;
     const limit = options.limit;
     const gates = await gatesOf(context, float, quantized, {

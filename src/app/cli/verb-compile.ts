@@ -46,7 +46,7 @@ export const compileVerb = defineVerb({
     const failing = output.replace(/(_edgetpu)?\.tflite$|$/, '_failing.tflite');
     refuseOverwriting(output, [file, options.compiler]);
     if (options.bisect === true) refuseOverwriting(failing, [file, options.compiler]);
-    const { bytes, model } = await readModelFile(file);
+    const { bytes, model } = await readModelFile(context, file);
     const multipleSubgraphs = options.multipleSubgraphs === true;
     const target = await loadTarget('coral-usb');
     refuseCompiled(model);

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { fail } from '../../base/errors.js';
 import { deviceHelp } from './choices.js';
@@ -11,7 +12,7 @@ export const deployVerb = defineVerb({
   summary: 'quantize, check, push, and measure on the device',
   define: (command) =>
     forceOption(limitOptions(maxDropOption(command)))
-      .argument('<model|folder>', 'a .tflite file, or a folder with an atoll.yaml')
+      .argument('<model|folder>', 'a .tflite file, a model that convert takes, or a folder with an atoll.yaml')
       .requiredOption('--target <target>', 'kind of device')
       .requiredOption('--device <uri>', deviceHelp)
       .option('--calibrate <dataset>', 'dataset file for calibration')
@@ -28,9 +29,9 @@ export const deployVerb = defineVerb({
         import('../report/index.js'),
         import('../../base/files/index.js'),
       ]);
-    const named = place.endsWith('.tflite')
+    const named = (await isFile(place))
       ? {
-          name: path.basename(place, '.tflite').replace(/\.int8$/, ''),
+          name: path.parse(place).name.replace(/\.int8$/, ''),
           model: place,
           calibrate: null,
           data: null,
@@ -73,3 +74,10 @@ export const deployVerb = defineVerb({
     }
   },
 });
+
+async function isFile(place: string): Promise<boolean> {
+  return stat(place).then(
+    (entry) => entry.isFile(),
+    () => false,
+  );
+}

@@ -15,7 +15,7 @@ export const evaluateVerb = defineVerb({
   summary: 'measure accuracy and latency on a dataset, on this host or on a device',
   define: (command) =>
     limitOptions(uncompiledOption(shapeOption(command)))
-      .argument('<model>', 'a .tflite file, float or quantized')
+      .argument('<model>', 'a .tflite file, float or quantized, or a model that convert takes')
       .requiredOption('--data <dataset>', 'dataset file with labels or targets')
       .option('--limit <n>', "maximum number of samples, drawn with the dataset's seed", positiveInteger)
       .addOption(new Option('--kernels <profile>', 'kernel profile of the simulator').choices(kernelProfileNames))
@@ -33,7 +33,7 @@ export const evaluateVerb = defineVerb({
       import('../../data/index.js'),
       import('../report/index.js'),
     ]);
-    const { bytes, model } = await readModelFile(file, options);
+    const { bytes, model } = await readModelFile(context, file, options);
     const dataset = await openDataset(options.data);
     const opened = await openRunner(context, file, bytes, model, options);
     try {

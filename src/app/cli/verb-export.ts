@@ -45,7 +45,7 @@ export const exportVerb = defineVerb({
         'uf2: flash address of the first byte, for example 0x10040000 (default: the first slot of the target)',
         address,
       ),
-  run: async (_context, [file], options) => {
+  run: async (context, [file], options) => {
     const [{ loadTarget }, { writeTogether }] = await Promise.all([
       import('../../targets/index.js'),
       import('../../base/files/index.js'),
@@ -53,7 +53,7 @@ export const exportVerb = defineVerb({
     const output = options.output;
     const format = options.format as Format;
     const target = options.target === undefined ? null : await loadTarget(options.target);
-    const { bytes, model } = await readModelFile(file);
+    const { bytes, model } = await readModelFile(context, file);
     const { files, facts, text } = await writers[format]({
       file,
       output,

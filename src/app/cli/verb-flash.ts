@@ -33,7 +33,7 @@ export const flashVerb = defineVerb({
         import('../../base/programs/index.js'),
       ]);
     const target = await loadTarget(options.target);
-    const { bytes, model } = await readModelFile(file);
+    const { bytes, model } = await readModelFile(context, file);
     const { image } = buildFittingImage(bytes, model, target);
     const place = placeInFlash(target, image.length, options.address ?? null);
     const way = await findFlashWay({ target, image, place, choice: options });

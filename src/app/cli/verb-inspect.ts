@@ -5,15 +5,28 @@ import { defineVerb } from './verb.js';
 export const inspectVerb = defineVerb({
   name: 'inspect',
   summary: 'show the inputs, outputs, operators, signatures and scheme of a model, or the manifest of a bundle',
-  define: (command) => shapeOption(command).argument('<model>', 'a .tflite file or a bundle'),
-  run: async (_context, [file], options) => {
-    const [{ inspect }, { bytesText, compiledReport, countText, shapeText, table }, { manifestView }] =
-      await Promise.all([
-        import('../inspect.js'),
-        import('../report/index.js'),
-        import('../../devices/bundle/index.js'),
-      ]);
-    const { bytes, model, trailer } = await readModelFile(file, options);
+  define: (command) =>
+    shapeOption(command).argument('<model>', 'a .tflite file, a bundle, or a model that convert takes'),
+  run: async (context, [file], options) => {
+    const [
+      { inspect },
+      { bytesText, compiledReport, countText, shapeText, sourceReport, table },
+      { manifestView },
+      { readSource },
+      { inspectSource },
+    ] = await Promise.all([
+      import('../inspect.js'),
+      import('../report/index.js'),
+      import('../../devices/bundle/index.js'),
+      import('../../formats/source/index.js'),
+      import('../inspect-source.js'),
+    ]);
+    const source = await readSource(file);
+    if (source !== null) {
+      const inspected = inspectSource(source);
+      return { document: { file, source: inspected }, text: sourceReport(file, inspected) };
+    }
+    const { bytes, model, trailer } = await readModelFile(context, file, options);
     const manifest = trailer === null ? null : manifestView(trailer);
     const result = inspect(model, bytes);
     const tensorRow = (kind: string) => (tensor: (typeof result.inputs)[number]) => {

@@ -16,7 +16,7 @@ function blockSize(text: string): { channels: number; places: number } {
 
 function define(command: Command) {
   return shapeOption(command)
-    .argument('<model>', 'a float .tflite file (any model for --plan-memory)')
+    .argument('<model>', 'a float model: a .tflite file, or one that convert takes (any model for --plan-memory)')
     .requiredOption('-o, --output <file>', 'where to write the float model')
     .option('--prune <sparsity>', 'share of the weights that become 0, for example 50% or 0.5', fraction)
     .option('--block <size>', 'prune whole blocks, for example 1x4', blockSize)
@@ -46,7 +46,7 @@ export const optimizeVerb = defineVerb({
     ]);
     const output = options.output;
     refuseOverwriting(output, [file, options.calibrate, options.target]);
-    const { model } = await readModelFile(file, options);
+    const { model } = await readModelFile(context, file, options);
     if (options.target !== undefined && options.planMemory !== true)
       throw fail('USAGE', { reason: '--target is for --plan-memory' });
     if (options.planMemory === true) return planned(file, output, model, options);

@@ -19,7 +19,7 @@ export const quantizeVerb = defineVerb({
   summary: 'quantize a float model to int8, including inputs and outputs',
   define: (command) =>
     forceOption(limitOptions(maxDropOption(shapeOption(command))))
-      .argument('<model>', 'a float .tflite file')
+      .argument('<model>', 'a float model: a .tflite file, or one that convert takes')
       .option(
         '--calibrate <dataset>',
         'dataset file for calibration (not needed for schemes without integer activations)',
@@ -81,7 +81,7 @@ export const quantizeVerb = defineVerb({
     const inputs = [file, options.calibrate, options.statistics, options.data, options.target];
     refuseOverwriting(output, inputs);
     const target = options.target === undefined ? null : await targets.loadTarget(options.target);
-    const { bytes, model } = await readModelFile(file, options);
+    const { bytes, model } = await readModelFile(context, file, options);
     const datasets = options.calibrate === undefined ? [] : await openDatasets(options.calibrate);
     const { scheme, io, ranges, dense, samples } = options;
     const repairs = (options.repair as readonly (RepairName | 'all')[] | undefined) ?? [];

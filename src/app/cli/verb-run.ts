@@ -15,7 +15,7 @@ export const runVerb = defineVerb({
   summary: 'run a model on raw tensors, on this host or on a device',
   define: (command) =>
     uncompiledOption(shapeOption(command))
-      .argument('<model>', 'a .tflite file')
+      .argument('<model>', 'a .tflite file, or a model that convert takes')
       .requiredOption(
         '--input <[name=]file>',
         "raw little-endian tensors in the model's types, or .npy arrays; one file with all inputs, or one per input",
@@ -51,7 +51,7 @@ export const runVerb = defineVerb({
       throw fail('USAGE', {
         reason: '--repeat cannot be combined with --stream: repeated samples would become part of the stream',
       });
-    const { bytes, model } = await readModelFile(file, options);
+    const { bytes, model } = await readModelFile(context, file, options);
     requireMainSubgraph(options);
     // Report missing inputs before anything is sent to a device.
     const { inputs } = inputsAndOutputs(model, options.signature);

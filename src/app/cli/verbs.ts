@@ -7,6 +7,7 @@ import { bundleVerb } from './verb-bundle.js';
 import { checkVerb } from './verb-check.js';
 import { compareVerb } from './verb-compare.js';
 import { compileVerb } from './verb-compile.js';
+import { convertVerb } from './verb-convert.js';
 import { deployVerb } from './verb-deploy.js';
 import { devicesVerb } from './verb-devices.js';
 import { doctorVerb } from './verb-doctor.js';
@@ -26,6 +27,7 @@ import { targetsVerb } from './verb-targets.js';
 
 export const verbs: readonly Verb[] = [
   inspectVerb,
+  convertVerb,
   adviseVerb,
   optimizeVerb,
   quantizeVerb,

@@ -22,6 +22,7 @@ import type {
 import type {
   AdviseDocument,
   BundleDocument,
+  ConvertDocument,
   ExportDocument,
   ExportFacts,
   InspectDocument,
@@ -32,11 +33,20 @@ import type {
 } from './models.js';
 import type { RolloutDocument } from './rollouts.js';
 
-export type { DeviceMeasurement, ErrorDocument, ExportFacts, MemoryPlanDocument, PredictionDocument, QuantizeDocument };
+export type {
+  ConvertDocument,
+  DeviceMeasurement,
+  ErrorDocument,
+  ExportFacts,
+  MemoryPlanDocument,
+  PredictionDocument,
+  QuantizeDocument,
+};
 
 /** The document of each verb; `schema` is added when it is printed: `atoll/VERB/1`. */
 export interface VerbDocuments {
   readonly inspect: InspectDocument;
+  readonly convert: ConvertDocument;
   readonly advise: AdviseDocument;
   readonly optimize: OptimizeDocument;
   readonly quantize: QuantizeDocument;

@@ -17,17 +17,32 @@ import type {
 } from '../../optimize/quantize/index.js';
 import type { CheckResult, RegisteredOperator } from '../../targets/index.js';
 import type { Inspection } from '../inspect.js';
+import type { SourceInspection } from '../inspect-source.js';
+import type { ConvertedFrom } from '../load-model.js';
 
-export interface InspectDocument extends Inspection {
-  readonly file: string;
-  /** The manifest of a bundle; null for a bare model. */
-  readonly manifest: ManifestView | null;
-}
+/** Of a `.tflite` model or a bundle, and of a source model. */
+export type InspectDocument = { readonly file: string } & (
+  | (Inspection & {
+      /** The manifest of a bundle; null for a bare model. */
+      readonly manifest: ManifestView | null;
+    })
+  | { readonly source: SourceInspection }
+);
 
 export interface AdviseDocument extends Advised {
   readonly file: string;
   /** The command that writes the recommended model; null if none is recommended. */
   readonly command: string | null;
+}
+
+export interface ConvertDocument
+  extends ConvertedFrom,
+    Pick<Inspection, 'inputs' | 'outputs' | 'macs' | 'parameterBytes'> {
+  readonly file: string;
+  readonly output: string;
+  readonly outputBytes: number;
+  /** Number of operators by name. */
+  readonly operators: Readonly<Record<string, number>>;
 }
 
 /** Of `optimize`, and of `optimize --plan-memory`. */

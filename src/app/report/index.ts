@@ -5,6 +5,7 @@ export { budgetBar } from './bar.js';
 export { checkAllReport, checkReport } from './check.js';
 export { compareReport } from './compare.js';
 export { compiledReport } from './compiled.js';
+export { convertReport } from './convert.js';
 export { deployReport } from './deploy.js';
 export { devicesReport, doctorReport } from './devices.js';
 export { fleetReport } from './fleet.js';
@@ -24,6 +25,7 @@ export { rolloutJunit } from './rollout-junit.js';
 export { rolloutMetrics } from './rollout-metrics.js';
 export { rolloutMarkdown } from './rollout-report.js';
 export { brokerText, rolloutListReport, rolloutStatusReport } from './rollout-status.js';
+export { sourceReport } from './source.js';
 export {
   bytesText,
   countText,

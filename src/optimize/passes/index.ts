@@ -6,6 +6,8 @@ import { absorbNegations } from './absorb-negations.js';
 import { foldBatchNorm } from './fold-batch-norm.js';
 import { foldConstants } from './fold-constants.js';
 import { fuseActivations } from './fuse-activations.js';
+import { fusePadding } from './fuse-padding.js';
+import { mergeEqualOperators } from './merge-equal-operators.js';
 import type { GraphPass } from './pass.js';
 import { squareToProduct } from './square-to-product.js';
 
@@ -19,7 +21,15 @@ export { scheduleBySensitivity } from './schedule.js';
 export { type WeightsReport, weightsReport } from './weights-report.js';
 
 /** The order matters: a normalization must be folded before the activation after it can be fused. */
-const passes: readonly GraphPass[] = [foldConstants, squareToProduct, absorbNegations, foldBatchNorm, fuseActivations];
+const passes: readonly GraphPass[] = [
+  foldConstants,
+  mergeEqualOperators,
+  squareToProduct,
+  absorbNegations,
+  foldBatchNorm,
+  fusePadding,
+  fuseActivations,
+];
 
 /** A model after the graph passes. */
 export interface OptimizeResult {

@@ -9,7 +9,7 @@ const codes = Object.keys(errorTable) as ErrorCode[];
 test.each(codes)('%s has a hint that needs no other values than the error has', (code) => {
   const { message, advice = [] } = errorTable[code] as { message: string; advice?: readonly string[] };
   const names = [...[...message.matchAll(/\{(\w+)\}/g)].map((match) => match[1] as string), ...advice];
-  const causes = { silence: 'nothing', cause: 'locked', name: 'EBUSY' };
+  const causes = { silence: 'nothing', cause: 'locked', name: 'EBUSY', kind: 'pytorch' };
   const values = Object.fromEntries(names.map((name) => [name, `<${name}>`]));
   const hint = hintFor(new AtollError(code, { ...values, ...causes }));
   expect(hint).not.toMatch(/[{}]|undefined/);

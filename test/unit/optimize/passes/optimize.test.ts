@@ -53,6 +53,8 @@ test('a normalization after a convolution is folded into it, and so is the follo
   });
   expect(changes).toEqual({
     'fold-constants': 0,
+    'merge-equal-operators': 0,
+    'fuse-padding': 0,
     'square-to-product': 0,
     'absorb-negations': 0,
     'fold-batch-norm': 2,
