@@ -131,12 +131,16 @@ function contiguousAddress(dataset: Dataset, bytes: Uint8Array): number | null {
   return Number(view.getBigUint64(at + 2, true));
 }
 
-/** Runs code of the package, which throws texts and any kind of error for damaged files. */
+/** Runs code of the package, which throws texts and any kind of error for damaged files, and prints warnings. */
 function attempt<T>(where: string, work: () => T): T {
+  const { warn } = console;
+  console.warn = () => undefined;
   try {
     return work();
   } catch (error) {
     if (error instanceof AtollError) throw error;
     throw sourceInvalid(where, typeof error === 'string' ? error : reasonOf(error), error);
+  } finally {
+    console.warn = warn;
   }
 }

@@ -23,8 +23,14 @@ import {
 const kernelSize = { size: 'kernel_size', stridesByDefault: 1 } as const;
 
 /** Weights as over images: a kernel over one axis gets a height of 1. */
-function imageWeights(node: NodeReader, position: number, dimensions: Dimensions): NdArray {
-  const weights = node.floats(position, new Array<null>(dimensions + 2).fill(null));
+function imageWeights(
+  node: NodeReader,
+  position: number,
+  dimensions: Dimensions,
+  [height, width]: readonly [number, number],
+): NdArray {
+  const size = dimensions === 1 ? [width] : [height, width];
+  const weights = node.floats(position, [...size, null, null]);
   return dimensions === 1 ? reshaped(weights, [1, ...weights.shape]) : weights;
 }
 
@@ -61,9 +67,9 @@ function convolutionLayer(dimensions: Dimensions, { lower, evaluate }: Convoluti
 }
 
 /** Kernel [height, width, inputChannels / groups, outputChannels] and bias. */
-function plainWeights(node: NodeReader, dimensions: Dimensions, channels: number) {
+function plainWeights(node: NodeReader, dimensions: Dimensions, channels: number, window: LayerWindow) {
   const groups = node.integer('groups', 1);
-  const kernel = imageWeights(node, 0, dimensions);
+  const kernel = imageWeights(node, 0, dimensions, window.kernel);
   const [, , groupInputs = 0, filters = 0] = kernel.shape;
   if (groups < 1 || groupInputs * groups !== channels || filters % groups !== 0)
     throw node.refused(`its kernel [${kernel.shape.join(', ')}] in ${groups} groups does not fit ${channels} channels`);
@@ -74,7 +80,7 @@ function plain(dimensions: Dimensions): Convolution {
   return {
     lower: (node, graph, image, window) => {
       const channels = elementAt(image.shape, 3);
-      const { groups, kernel, bias, filters } = plainWeights(node, dimensions, channels);
+      const { groups, kernel, bias, filters } = plainWeights(node, dimensions, channels, window);
       const input = padded(graph, image, window);
       const options = { ...window, padding: input.padding };
       if (groups === 1 || groups !== channels) return emit.convolution(graph, input.image, kernel, bias, options);
@@ -84,15 +90,15 @@ function plain(dimensions: Dimensions): Convolution {
       return emit.depthwiseConvolution(graph, input.image, depthwise, bias, options);
     },
     evaluate: (node, image, window) => {
-      const { groups, kernel, bias } = plainWeights(node, dimensions, elementAt(image.shape, 3));
+      const { groups, kernel, bias } = plainWeights(node, dimensions, elementAt(image.shape, 3), window);
       return convolved(image, kernel, bias, stepsOver(node, image.shape, window), groups);
     },
   };
 }
 
 /** Kernel [height, width, inputChannels, depthMultiplier]. */
-function depthwiseKernel(node: NodeReader, dimensions: Dimensions, channels: number): NdArray {
-  const kernel = imageWeights(node, 0, dimensions);
+function depthwiseKernel(node: NodeReader, dimensions: Dimensions, channels: number, window: LayerWindow): NdArray {
+  const kernel = imageWeights(node, 0, dimensions, window.kernel);
   if (kernel.shape[2] !== channels)
     throw node.refused(`its kernel [${kernel.shape.join(', ')}] does not fit ${channels} channels`);
   return kernel;
@@ -111,14 +117,14 @@ function outputChannels(kernel: NdArray): number {
 function depthwise(dimensions: Dimensions): Convolution {
   return {
     lower: (node, graph, image, window) => {
-      const kernel = depthwiseKernel(node, dimensions, elementAt(image.shape, 3));
+      const kernel = depthwiseKernel(node, dimensions, elementAt(image.shape, 3), window);
       const input = padded(graph, image, window);
       const bias = biasOf(node, 1, outputChannels(kernel));
       return emit.depthwiseConvolution(graph, input.image, kernel, bias, { ...window, padding: input.padding });
     },
     evaluate: (node, image, window) => {
       const channels = elementAt(image.shape, 3);
-      const kernel = depthwiseKernel(node, dimensions, channels);
+      const kernel = depthwiseKernel(node, dimensions, channels, window);
       const bias = biasOf(node, 1, outputChannels(kernel));
       return convolved(image, asGrouped(kernel), bias, stepsOver(node, image.shape, window), channels);
     },
@@ -129,14 +135,14 @@ const onePixel = { padding: 'valid', kernel: [1, 1], strides: [1, 1], dilations:
 
 function separable(dimensions: Dimensions): Convolution {
   const pointwise = (node: NodeReader, channels: number) => {
-    const kernel = imageWeights(node, 1, dimensions);
+    const kernel = imageWeights(node, 1, dimensions, [1, 1]);
     if (kernel.shape[2] !== channels)
       throw node.refused(`its pointwise kernel [${kernel.shape.join(', ')}] does not fit ${channels} channels`);
     return { kernel, bias: biasOf(node, 2, elementAt(kernel.shape, 3)) };
   };
   return {
     lower: (node, graph, image, window) => {
-      const first = depthwiseKernel(node, dimensions, elementAt(image.shape, 3));
+      const first = depthwiseKernel(node, dimensions, elementAt(image.shape, 3), window);
       const input = padded(graph, image, window);
       const middle = emit.depthwiseConvolution(graph, input.image, first, null, { ...window, padding: input.padding });
       const { kernel, bias } = pointwise(node, outputChannels(first));
@@ -144,7 +150,7 @@ function separable(dimensions: Dimensions): Convolution {
     },
     evaluate: (node, image, window) => {
       const channels = elementAt(image.shape, 3);
-      const first = depthwiseKernel(node, dimensions, channels);
+      const first = depthwiseKernel(node, dimensions, channels, window);
       const middle = convolved(image, asGrouped(first), null, stepsOver(node, image.shape, window), channels);
       const { kernel, bias } = pointwise(node, outputChannels(first));
       return convolved(middle, kernel, bias, stepsOver(node, middle.shape, onePixel));
@@ -153,8 +159,8 @@ function separable(dimensions: Dimensions): Convolution {
 }
 
 /** Kernel [height, width, outputChannels, inputChannels] and bias. */
-function transposedWeights(node: NodeReader, dimensions: Dimensions, channels: number) {
-  const kernel = imageWeights(node, 0, dimensions);
+function transposedWeights(node: NodeReader, dimensions: Dimensions, channels: number, window: LayerWindow) {
+  const kernel = imageWeights(node, 0, dimensions, window.kernel);
   if (kernel.shape[3] !== channels)
     throw node.refused(`its kernel [${kernel.shape.join(', ')}] does not fit ${channels} channels`);
   return { kernel, bias: biasOf(node, 1, elementAt(kernel.shape, 2)) };
@@ -199,13 +205,13 @@ function transposedLayer(dimensions: Dimensions): Convolution {
     lower: (node, graph, image, window) => {
       if (window.dilations.some((factor) => factor !== 1)) throw node.refused('it has a dilation rate');
       if (node.has('output_padding')) throw node.refused('it has an output_padding');
-      const { kernel, bias } = transposedWeights(node, dimensions, elementAt(image.shape, 3));
+      const { kernel, bias } = transposedWeights(node, dimensions, elementAt(image.shape, 3), window);
       const { output } = transposedSteps(node, image.shape, window, dimensions);
       const padding = window.padding === 'same' ? 'same' : 'valid';
       return emit.transposedConvolution(graph, image, kernel, bias, output, { ...window, padding });
     },
     evaluate: (node, image, window) => {
-      const { kernel, bias } = transposedWeights(node, dimensions, elementAt(image.shape, 3));
+      const { kernel, bias } = transposedWeights(node, dimensions, elementAt(image.shape, 3), window);
       const inputsFirst = transposed(kernel, [0, 1, 3, 2]);
       return convolvedTransposed(image, inputsFirst, bias, transposedSteps(node, image.shape, window, dimensions));
     },
