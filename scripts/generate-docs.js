@@ -304,6 +304,7 @@ ${table(
     ['TensorFlow Lite', '`.tflite`', 'float models, and models that are quantized already'],
     ['Keras 3', '`.keras`', 'functional and sequential models, models within models, shared layers'],
     ['Keras 2 and 3', '`.h5`', 'whole models (`model.save`), not weights alone'],
+    ['TensorFlow.js', '`model.json`', 'layers models, with the weights beside it, also quantized ones'],
   ],
 )}
 
@@ -321,7 +322,7 @@ the written model must agree. If one differs by more than rounding, nothing is w
 the model before one.
 `)}
 
-## Keras
+## Layers of Keras and TensorFlow.js
 
 ${sections.join('\n')}`;
 }

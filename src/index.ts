@@ -151,6 +151,7 @@ export {
   type Attributes,
   decodeSource,
   type NumericArray,
+  type ReadBeside,
   readSource,
   type SourceFormat,
   type SourceGraph,

@@ -3,7 +3,7 @@
 import { readBytes } from '../base/files/index.js';
 import type { OnProgress } from '../base/progress.js';
 import { decodeSlotImage, type Trailer } from '../devices/bundle/index.js';
-import { decodeSource, type SourceGraph } from '../formats/source/index.js';
+import { beside, decodeSource, type SourceGraph } from '../formats/source/index.js';
 import { type Model, readModel, writeModel } from '../formats/tflite/index.js';
 import { type ConversionCheck, convert } from '../optimize/convert/index.js';
 import { resolveShapes } from '../simulator/index.js';
@@ -43,7 +43,7 @@ export interface LoadedModel {
  */
 export async function loadModel(file: string, options: LoadOptions = {}): Promise<LoadedModel> {
   const content = await readBytes(file);
-  const source = decodeSource(content, file);
+  const source = await decodeSource(content, file, beside(file));
   if (source !== null) return loadConverted(source, options);
   const { model: bytes, trailer } = decodeSlotImage(content);
   const model = readModel(bytes, file);

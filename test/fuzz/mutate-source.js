@@ -86,7 +86,7 @@ for (let i = 0; i < Number(total); i++) {
   const bytes = mutate(originals[i % originals.length]);
   const start = process.cpuUsage();
   try {
-    const source = decodeSource(new Uint8Array(bytes), 'mutated');
+    const source = await decodeSource(new Uint8Array(bytes), 'mutated');
     if (source === null) errors.none = (errors.none ?? 0) + 1;
     else {
       writeModel((await convert(source)).model);

@@ -26,6 +26,8 @@ const exportHints: Readonly<Record<string, string>> = {
   'keras-subclassed':
     'build it with keras.Model(inputs, outputs), which holds the structure, and save it: model.save("model.keras")',
   coreml: 'convert the model that it was made from',
+  'tfjs-graph': 'save the model from Keras instead: model.save("model.keras")',
+  json: 'pass the model.json of a layers model, with its weights beside it',
   gguf: 'language models of this size do not fit microcontrollers',
 };
 

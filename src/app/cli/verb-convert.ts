@@ -4,10 +4,10 @@ import { defineVerb } from './verb.js';
 
 export const convertVerb = defineVerb({
   name: 'convert',
-  summary: 'convert a Keras model to a float .tflite model, and check that both compute the same',
+  summary: 'convert a Keras or TensorFlow.js model to a float .tflite model, and check that both compute the same',
   define: (command) =>
     shapeOption(command)
-      .argument('<model>', 'a .keras or .h5 file')
+      .argument('<model>', 'a .keras or .h5 file, or the model.json of a TensorFlow.js layers model')
       .requiredOption('-o, --output <file>', 'where to write the float model')
       .option('--stop-before <layer>', 'end the model before this layer, for example one that cannot be converted'),
   run: async (context, [file], options) => {

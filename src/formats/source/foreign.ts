@@ -15,6 +15,8 @@ const foreignFormats = {
   'keras-weights': 'a file of Keras weights without the structure of the model',
   'keras-subclassed': 'a Keras model of a class of its own, whose structure is Python code',
   coreml: 'a Core ML model',
+  'tfjs-graph': 'a graph model of TensorFlow.js',
+  json: 'a JSON file that is not a model of TensorFlow.js',
   gguf: 'a GGUF file: a language model for llama.cpp',
 } as const;
 

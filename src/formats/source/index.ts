@@ -14,4 +14,5 @@ export type {
   SourceType,
   SourceWeight,
 } from './graph.js';
-export { decodeSource, readSource } from './read.js';
+export { beside, decodeSource, readSource } from './read.js';
+export type { ReadBeside } from './tfjs/layers.js';

@@ -64,8 +64,9 @@ export function refuseUnknown(source: SourceGraph, lookup: OperatorLookup): void
   });
 }
 
-/** Major version of the framework that wrote a graph; a large number if it is unknown. */
-export function majorVersion({ producer }: SourceGraph): number {
+/** Major version of Keras that wrote a graph; a large number if it is unknown. TensorFlow.js follows Keras 2. */
+export function majorVersion({ format, producer }: SourceGraph): number {
+  if (format === 'tfjs-layers') return 2;
   return Number(/\d+/.exec(producer ?? '')?.[0] ?? 99);
 }
 

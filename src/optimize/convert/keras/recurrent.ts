@@ -98,7 +98,7 @@ const gru: CellKind = {
       activationOf(node, 'recurrent_activation', 'sigmoid'),
     ];
     // reset_after: the reset gate scales the product, so that all products are one.
-    const isAfter = node.flag('reset_after', node.version >= 2);
+    const isAfter = node.flag('reset_after', hasTwoBiases(node));
     const [hz, hr, hh] = isAfter ? (split(recur(h, null), 3) as [T, T, T]) : [recur(h, 0), recur(h, 1), null];
     const update = activate(gate, add(xz, hz));
     const reset = activate(gate, add(xr, hr));
@@ -123,6 +123,11 @@ const simple: CellKind = {
     return [activate(activationOf(node, 'activation', 'tanh'), add(x, recur(h, null)))];
   },
 };
+
+/** Only cells that reset after the product have a second bias; where there is none, that is the default since Keras 2. */
+function hasTwoBiases(node: NodeReader): boolean {
+  return node.node.weights.length > 2 ? node.weightShape(2).length === 2 : node.version >= 2;
+}
 
 function cellOf(node: NodeReader, inputs: number, kind: CellKind): Cell {
   const kernel = node.floats(0, [inputs, null]);

@@ -35,7 +35,8 @@ function reshaping(shapeOf: (node: NodeReader, shape: readonly number[]) => read
 /** A target shape without the batch, in which one -1 stands for what remains. */
 function targetShape(node: NodeReader, [batch = 1, ...rest]: readonly number[]): number[] {
   const value = node.value('target_shape');
-  const list = Array.isArray(value) ? value : [];
+  // TensorFlow.js writes null for -1.
+  const list = Array.isArray(value) ? value.map((size) => size ?? -1) : [];
   const sizes = list.filter((size): size is number => typeof size === 'number' && Number.isInteger(size) && size >= -1);
   if (!Array.isArray(value) || sizes.length !== list.length) throw node.invalid('target_shape', value ?? null);
   const count = elementCount(rest);

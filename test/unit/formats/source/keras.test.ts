@@ -163,14 +163,14 @@ describe('files of other formats', () => {
     ['pytorch', text('PK\x03\x04 archive/data.pkl')],
     ['pytorch-exported', text('PK\x03\x04 archive_format')],
     ['coreml', text('PK\x03\x04 com.apple.CoreML')],
-  ])('%s is recognized, and refused', (kind, content) => {
-    expect(() => decodeSource(content, 'm')).toThrow(
-      expect.objectContaining({ code: 'SOURCE_UNSUPPORTED', values: expect.objectContaining({ kind }) }),
-    );
+    ['tfjs-graph', text('{"format": "graph-model"}')],
+    ['json', text('{"name": "package"}')],
+  ])('%s is recognized, and refused', async (kind, content) => {
+    await expect(decodeSource(content, 'm')).rejects.toMatchObject({ code: 'SOURCE_UNSUPPORTED', values: { kind } });
   });
 
-  test('a .tflite file is not a source model', () => {
-    expect(decodeSource(text('\x1c\0\0\0TFL3'), 'm')).toBeNull();
+  test('a .tflite file is not a source model', async () => {
+    await expect(decodeSource(text('\x1c\0\0\0TFL3'), 'm')).resolves.toBeNull();
   });
 
   test('a class of the user’s own holds no structure', () => {
