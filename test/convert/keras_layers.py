@@ -127,15 +127,19 @@ def models():
     yield "attention", two(sequence, L.Attention(), (7, 6))
     yield "attention_scale", two(sequence, L.Attention(use_scale=True), (7, 6))
     yield "multi_head", functional(sequence, lambda x: L.MultiHeadAttention(2, 3)(x, x))
-    yield "multi_head_sizes", functional(sequence, lambda x: L.MultiHeadAttention(2, 3, value_dim=5, output_shape=4)(x, x))
+    heads = L.MultiHeadAttention(2, 3, value_dim=5, output_shape=4)
+    yield "multi_head_sizes", functional(sequence, lambda x: heads(x, x))
     yield "einsum_dense", one(sequence, L.EinsumDense("abc,cd->abd", output_shape=(None, 7), bias_axes="d"))
     yield "einsum_dense_heads", one(sequence, L.EinsumDense("abc,cde->adbe", output_shape=(3, None, 4), bias_axes="de"))
     yield "ops", functional(
         sequence, lambda x: keras.ops.concatenate([keras.ops.mean(x, axis=1), x[:, -1] * 2.0 - 1.0], axis=-1)
     )
-    yield "ops_shapes", functional(
-        sequence, lambda x: keras.ops.squeeze(keras.ops.transpose(keras.ops.expand_dims(x, 1), (0, 2, 3, 1)), 3)[:, 1:9:2]
-    )
+
+    def shapes(x):
+        turned = keras.ops.transpose(keras.ops.expand_dims(x, 1), (0, 2, 3, 1))
+        return keras.ops.squeeze(turned, 3)[:, 1:9:2]
+
+    yield "ops_shapes", functional(sequence, shapes)
     yield "ops_arithmetic", functional(
         sequence, lambda x: keras.ops.sqrt(keras.ops.abs(x)) / keras.ops.exp(x) + keras.ops.clip(x, -0.5, 0.25) ** 2
     )

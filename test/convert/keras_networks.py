@@ -1,4 +1,4 @@
-"""Networks of keras.applications with weights under which every layer matters, and the comparison of what was converted.
+"""Networks of keras.applications with weights under which every layer matters, and what was converted beside them.
 
 make FOLDER NAME...     writes NAME.keras, NAME.h5, NAME.tensorflow.tflite (TensorFlow's own conversion) and
                         NAME.inputs.npy, and prints how far outputs differ between inputs

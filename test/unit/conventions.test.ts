@@ -22,6 +22,7 @@ test('lines end at 120 columns', () => {
 /** Inner loops over tensor data: a checked access would cost more than the arithmetic. */
 const hotKernels = [
   /^src\/simulator\/(operators|arithmetic|fast)\//,
+  /^src\/optimize\/convert\/reference\//,
   /^src\/optimize\/quantize\/repair\/(rounding|layer-statistics)\.ts$/,
 ];
 

@@ -87,7 +87,8 @@ export class NodeReader {
       weight.shape.length === shape.length && shape.every((size, d) => size === null || size === weight.shape[d]);
     if (!fits)
       throw this.refused(
-        `weights ${position} have the shape [${weight.shape.join(', ')}], where [${shape.map((size) => size ?? '?').join(', ')}] is needed`,
+        `weights ${position} have the shape [${weight.shape.join(', ')}], where ` +
+          `[${shape.map((size) => size ?? '?').join(', ')}] is needed`,
       );
     const values = weight.values();
     return floats(weight.shape, values instanceof Float32Array ? values : Float32Array.from(values as Int32Array));

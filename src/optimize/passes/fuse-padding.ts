@@ -1,5 +1,6 @@
-// Bypasses a PAD before a convolution whose padding SAME surrounds the image by the same zeros. Keras pads images of even
-// size before strides of 2, at the bottom and on the right, which is what SAME does (tensorflow/lite/kernels/padding.h).
+// Bypasses a PAD before a convolution whose padding SAME surrounds the image by the same zeros. Keras pads images of
+// even size before strides of 2, at the bottom and on the right, which is what SAME does
+// (tensorflow/lite/kernels/padding.h).
 
 import { elementAt } from '../../base/checked.js';
 import {

@@ -23,7 +23,7 @@ import { type Activation, activationOf } from './activations.js';
 /** Longest sequence that is unrolled. */
 const maxUnrolled = 128;
 
-/** Weights of a cell, its gates side by side: kernel [inputs, gates], recurrent kernel [units, gates], biases [gates]. */
+/** Weights of a cell, its gates side by side: kernel [inputs, gates], recurrent kernel [units, gates], bias [gates]. */
 interface Cell {
   readonly units: number;
   readonly kernel: NdArray;
@@ -124,7 +124,7 @@ const simple: CellKind = {
   },
 };
 
-/** Only cells that reset after the product have a second bias; where there is none, that is the default since Keras 2. */
+/** Only cells that reset after the product have a second bias. Without any bias that is the default since Keras 2. */
 function hasTwoBiases(node: NodeReader): boolean {
   return node.node.weights.length > 2 ? node.weightShape(2).length === 2 : node.version >= 2;
 }

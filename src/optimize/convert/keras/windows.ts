@@ -93,7 +93,7 @@ export function causalPads({ kernel, dilations }: LayerWindow): readonly (readon
   ];
 }
 
-/** The steps of a window over an image, by TensorFlow's padding rules. @throws CONVERT_LAYER if the image is too small */
+/** Steps of a window over an image, by TensorFlow's padding rules. @throws CONVERT_LAYER if the image is too small */
 export function stepsOver(node: NodeReader, shape: readonly number[], window: LayerWindow): WindowSteps {
   const along = (d: 0 | 1): { before: number; output: number } => {
     const size = elementAt(shape, d + 1);

@@ -1,4 +1,5 @@
-// Models that TensorFlow.js builds and saves here, converted and run: the outputs are those that TensorFlow.js computes.
+// Models that TensorFlow.js builds and saves here, converted and run: the outputs are those that TensorFlow.js
+// computes.
 
 import '@tensorflow/tfjs-backend-cpu';
 import path from 'node:path';
