@@ -172,7 +172,13 @@ export {
   type Decision,
   type Trial,
 } from './optimize/advise.js';
-export { type Conversion, type ConversionCheck, type ConvertOptions, convert } from './optimize/convert/index.js';
+export {
+  type Conversion,
+  type ConversionCheck,
+  type ConvertOptions,
+  convert,
+  type GivenShapes,
+} from './optimize/convert/index.js';
 export {
   type OptimizedWeights,
   type OptimizeWeightsOptions,
