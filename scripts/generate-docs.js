@@ -312,7 +312,7 @@ ${paragraph(`
 The result is channels last, with an open batch as 1; other open sizes are set with \`--shape input=1,96,96,3\`. Inputs,
 outputs and layers keep their names. Batch normalization is folded into the layer before it, and activations and padding
 are fused where the model's operators have them. An LSTM is one UNIDIRECTIONAL_SEQUENCE_LSTM; GRU, SimpleRNN and LSTMs
-with other activations are unrolled, up to 128 steps.
+with other activations are unrolled, up to 128 steps or as many as \`--unroll\` says.
 `)}
 
 ${paragraph(`

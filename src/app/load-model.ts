@@ -15,6 +15,8 @@ export interface LoadOptions {
   readonly signature?: string | undefined;
   /** For source models: the layer before which the model ends. */
   readonly stopBefore?: string | undefined;
+  /** For source models: the longest sequence that is unrolled, in steps. */
+  readonly maxUnrolled?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
 }
@@ -42,10 +44,9 @@ export interface LoadedModel {
  * CONVERT_*, and what resolveShapes throws
  */
 export async function loadModel(file: string, options: LoadOptions = {}): Promise<LoadedModel> {
-  const content = await readBytes(file);
-  const source = await decodeSource(content, file, beside(file));
-  if (source !== null) return loadConverted(source, options);
-  const { model: bytes, trailer } = decodeSlotImage(content);
+  const read = await readOrConvert(file, options);
+  if ('convertedFrom' in read) return { ...read, bytes: writeModel(read.model), trailer: null };
+  const { model: bytes, trailer } = decodeSlotImage(read.content);
   const model = readModel(bytes, file);
   const { shapes, signature } = options;
   if (shapes === undefined) return { bytes, model, trailer, convertedFrom: null };
@@ -53,9 +54,19 @@ export async function loadModel(file: string, options: LoadOptions = {}): Promis
   return { bytes: writeModel(resolved), model: resolved, trailer, convertedFrom: null };
 }
 
-async function loadConverted(source: SourceGraph, options: LoadOptions): Promise<LoadedModel> {
-  const { format, producer, nodes } = source;
-  const { model, checked } = await convert(source, options);
-  const convertedFrom = { format, producer, layers: nodes.length, checked };
-  return { bytes: writeModel(model), model, trailer: null, convertedFrom };
+type Converted = Pick<LoadedModel, 'model' | 'convertedFrom'>;
+type Content = { readonly content: Uint8Array };
+
+/** Functions of their own, so that of a large source model no more is in memory than the next step needs. */
+async function readOrConvert(file: string, options: LoadOptions): Promise<Content | Converted> {
+  const read = await readEither(file);
+  if ('content' in read) return read;
+  const { format, producer, nodes } = read;
+  const { model, checked } = await convert(read, options);
+  return { model, convertedFrom: { format, producer, layers: nodes.length, checked } };
+}
+
+async function readEither(file: string): Promise<Content | SourceGraph> {
+  const content = await readBytes(file);
+  return (await decodeSource(content, file, beside(file))) ?? { content };
 }

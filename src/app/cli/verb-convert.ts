@@ -1,5 +1,5 @@
 import { parseShape, shapeOption } from './model-file.js';
-import { refuseOverwriting } from './options.js';
+import { positiveInteger, refuseOverwriting } from './options.js';
 import { defineVerb } from './verb.js';
 
 export const convertVerb = defineVerb({
@@ -9,7 +9,12 @@ export const convertVerb = defineVerb({
     shapeOption(command)
       .argument('<model>', 'a .keras or .h5 file, or the model.json of a TensorFlow.js layers model')
       .requiredOption('-o, --output <file>', 'where to write the float model')
-      .option('--stop-before <layer>', 'end the model before this layer, for example one that cannot be converted'),
+      .option('--stop-before <layer>', 'end the model before this layer, for example one that cannot be converted')
+      .option(
+        '--unroll <steps>',
+        'longest sequence for which recurrent layers are unrolled (default: 128)',
+        positiveInteger,
+      ),
   run: async (context, [file], options) => {
     const [{ loadModel }, { inspect }, { writeAtomically }, { fail }, { convertReport }] = await Promise.all([
       import('../load-model.js'),
@@ -18,11 +23,12 @@ export const convertVerb = defineVerb({
       import('../../base/errors.js'),
       import('../report/index.js'),
     ]);
-    const { output, stopBefore, shape } = options;
+    const { output, stopBefore, unroll, shape } = options;
     refuseOverwriting(output, [file]);
     const { bytes, model, convertedFrom } = await loadModel(file, {
       shapes: shape === undefined ? undefined : Object.fromEntries(shape.map(parseShape)),
       stopBefore,
+      maxUnrolled: unroll,
       signal: context.signal,
       onProgress: context.progress.update,
     });

@@ -48,6 +48,9 @@ export interface OperatorDetails {
   readonly version?: number;
 }
 
+/** Longest sequence that is unrolled by default: 128 steps are some 1,500 operators. */
+export const defaultUnrolled = 128;
+
 /** A model under construction. Tensors are named after the node that is being lowered. */
 export class GraphBuilder {
   readonly model: Model = create(schema.Model, { version: 3, description: 'atoll-agent' });
@@ -57,7 +60,8 @@ export class GraphBuilder {
   private readonly small = new Map<string, Value>();
   private readonly names = new Set<string>();
 
-  constructor() {
+  /** @param maxUnrolled the longest sequence for which recurrent layers are unrolled */
+  constructor(readonly maxUnrolled = defaultUnrolled) {
     this.model.buffers.push(create(schema.Buffer));
     this.model.subgraphs.push(this.subgraph);
   }

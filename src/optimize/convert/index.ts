@@ -41,6 +41,8 @@ export function isConvertible(format: SourceFormat, node: SourceNode): boolean {
 export interface ConvertOptions {
   /** Shapes of inputs, by name, for inputs whose sizes are open. */
   readonly shapes?: GivenShapes | undefined;
+  /** The longest sequence for which recurrent layers are unrolled, in steps; 128 by default. */
+  readonly maxUnrolled?: number | undefined;
   /** Path of a layer: the model ends before it. */
   readonly stopBefore?: string | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -60,12 +62,12 @@ export interface Conversion {
  */
 export async function convert(
   given: SourceGraph,
-  { shapes = {}, stopBefore: layer, signal, onProgress }: ConvertOptions = {},
+  { shapes = {}, stopBefore: layer, maxUnrolled, signal, onProgress }: ConvertOptions = {},
 ): Promise<Conversion> {
   const source = withoutUnused(layer === undefined ? given : stopBefore(given, layer));
   const lookup = lookups[source.format];
   if (source.outputs.length === 0) throw fail('SOURCE_INVALID', { where: source.name, reason: 'it has no outputs' });
-  const { model: unoptimized, tensorNames } = lower(source, lookup, shapes);
+  const { model: unoptimized, tensorNames } = lower(source, lookup, shapes, maxUnrolled);
   signal?.throwIfAborted();
   const { model } = optimize(unoptimized);
   const checked = await checkConversion(source, model, tensorNames, lookup, { shapes, signal, onProgress });

@@ -71,9 +71,14 @@ export function majorVersion({ format, producer }: SourceGraph): number {
 }
 
 /** @throws CONVERT_UNSUPPORTED, CONVERT_LAYER, CONVERT_INPUT_SHAPE, INPUT_UNKNOWN */
-export function lower(source: SourceGraph, lookup: OperatorLookup, given: GivenShapes = {}): Lowered {
+export function lower(
+  source: SourceGraph,
+  lookup: OperatorLookup,
+  given: GivenShapes = {},
+  maxUnrolled?: number,
+): Lowered {
   refuseUnknown(source, lookup);
-  const graph = new GraphBuilder();
+  const graph = new GraphBuilder(maxUnrolled);
   const shapes = inputShapes(source, given);
   const values = new Map<string, Value>();
   const tensorNames = new Map<string, string>();

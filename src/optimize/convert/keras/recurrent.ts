@@ -20,9 +20,6 @@ import {
 import type { OperatorTable, SourceOperator } from '../source-operator.js';
 import { type Activation, activationOf } from './activations.js';
 
-/** Longest sequence that is unrolled. */
-const maxUnrolled = 128;
-
 /** Weights of a cell, its gates side by side: kernel [inputs, gates], recurrent kernel [units, gates], bias [gates]. */
 interface Cell {
   readonly units: number;
@@ -186,7 +183,8 @@ function arrayArithmetic({ recurrent, recurrentBias, units }: Cell): Arithmetic<
 
 function unrolled(node: NodeReader, input: Value, graph: GraphBuilder, kind: CellKind): Value {
   const [batch, steps, width] = sequenceShape(node, input.shape);
-  if (steps > maxUnrolled) throw node.refused(`its sequence has ${steps} steps; up to ${maxUnrolled} are unrolled`);
+  if (steps > graph.maxUnrolled)
+    throw node.refused(`its sequence has ${steps} steps; up to ${graph.maxUnrolled} are unrolled`);
   const cell = cellOf(node, width, kind);
   const arithmetic = valueArithmetic(graph, cell);
   const products = emit.dense(graph, input, cell.kernel, cell.bias);

@@ -153,6 +153,24 @@ describe('the check of the result', () => {
   });
 });
 
+describe('a recurrent layer is unrolled', () => {
+  const recurrent = (steps: number) =>
+    graphOf(
+      [node('rnn', 'SimpleRNN', 'x', { use_bias: false }, [weight([1, 1], [0.5]), weight([1, 1], [-0.25])])],
+      [null, steps, 1],
+    );
+
+  test('up to 128 steps, or as many as are allowed', async () => {
+    await expect(convert(recurrent(129))).rejects.toMatchObject({
+      code: 'CONVERT_LAYER',
+      message: expect.stringContaining('129 steps; up to 128 are unrolled'),
+    });
+    await expect(convert(recurrent(4), { maxUnrolled: 3 })).rejects.toThrow(/4 steps; up to 3/);
+    expect((await convert(recurrent(128))).checked.maxError).toBeLessThan(1e-6);
+    expect((await convert(recurrent(129), { maxUnrolled: 129 })).checked.maxError).toBeLessThan(1e-6);
+  });
+});
+
 test('outputs that are the input, or the same value, are tensors of their own', async () => {
   const graph: SourceGraph = {
     ...graphOf([dense, node('same', 'Dropout', 'hidden')]),
