@@ -44,9 +44,11 @@ export const hints: Readonly<Record<ErrorCode, string | ((values: Values) => str
   SOURCE_INVALID: 'the file is damaged, or was written by a version that is not known: save the model again',
   SOURCE_UNSUPPORTED: ({ kind }) => exportHints[String(kind)] ?? 'save it as a Keras model or a .tflite file',
   CONVERT_UNSUPPORTED:
-    'docs/formats.md lists what is converted; replace the layers, or cut the model before them: `atoll convert --stop-before {first}`',
+    'docs/formats.md lists what is converted; replace the layers, or cut the model before them: ' +
+    '`atoll convert --stop-before {first}`',
   CONVERT_LAYER:
-    'docs/formats.md lists what is converted; change the layer, or cut the model: `atoll convert --stop-before {layer}`',
+    'docs/formats.md lists what is converted; change the layer, or cut the model: ' +
+    '`atoll convert --stop-before {layer}`',
   CONVERT_NO_LAYER: '`atoll inspect` lists the layers of the model',
   CONVERT_INPUT_SHAPE: 'give its size, for example --shape {input}=1,96,96,3',
   CONVERT_DIFFERS: 'please report it with the model, or a small one with the same layer',
