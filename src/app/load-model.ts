@@ -23,7 +23,7 @@ export interface LoadOptions {
 
 /** Where a converted model comes from. */
 export interface ConvertedFrom extends Pick<SourceGraph, 'format' | 'producer'> {
-  /** Layers or operators of the source model. */
+  /** Number of layers or operators of the source model that the model computes. */
   readonly layers: number;
   readonly checked: ConversionCheck;
 }
@@ -61,9 +61,9 @@ type Content = { readonly content: Uint8Array };
 async function readOrConvert(file: string, options: LoadOptions): Promise<Content | Converted> {
   const read = await readEither(file);
   if ('content' in read) return read;
-  const { format, producer, nodes } = read;
-  const { model, checked } = await convert(read, options);
-  return { model, convertedFrom: { format, producer, layers: nodes.length, checked } };
+  const { format, producer } = read;
+  const { model, layers, checked } = await convert(read, options);
+  return { model, convertedFrom: { format, producer, layers, checked } };
 }
 
 async function readEither(file: string): Promise<Content | SourceGraph> {

@@ -35,8 +35,7 @@ const exportHints: Readonly<Record<string, string>> = {
 export const hints: Readonly<Record<ErrorCode, string | ((values: Values) => string)>> = {
   FILE_NOT_READABLE: 'check the path and its permissions',
   FILE_NOT_WRITABLE: 'choose a folder that exists and can be written to',
-  TFLITE_NOT_A_MODEL:
-    'pass a .tflite file (identifier TFL3); convert a SavedModel or .h5 file to a float .tflite file first',
+  TFLITE_NOT_A_MODEL: 'pass a .tflite file (identifier TFL3), or a model of a format in docs/formats.md',
   TFLITE_DAMAGED: 'the file is truncated or corrupt: copy it again and compare its SHA-256 with the original',
   TFLITE_INVALID: 'the file is well-formed but inconsistent: convert or export the model again',
   TFLITE_UNKNOWN_FIELD: 'update atoll-agent, or export the model with an older converter',

@@ -14,7 +14,7 @@ export function convertReport(document: ConvertDocument): string {
   const total = counts.reduce((sum, [, count]) => sum + count, 0);
   return [
     `${file} -> ${output}`,
-    `${producer ?? format}: ${layers} layers became ${total} operators, ${bytesText(outputBytes)}, ` +
+    `${producer ?? format}: ${layers} layer(s) became ${total} operator(s), ${bytesText(outputBytes)}, ` +
       `${countText(macs)} MACs`,
     '',
     table([...inputs.map(row('input')), ...outputs.map(row('output'))]),

@@ -52,6 +52,8 @@ export interface ConvertOptions {
 /** A converted model. */
 export interface Conversion {
   readonly model: Model;
+  /** Number of layers or operators of the source model that it computes. */
+  readonly layers: number;
   readonly checked: ConversionCheck;
 }
 
@@ -71,5 +73,5 @@ export async function convert(
   signal?.throwIfAborted();
   const { model } = optimize(unoptimized);
   const checked = await checkConversion(source, model, tensorNames, lookup, { shapes, signal, onProgress });
-  return { model, checked };
+  return { model, layers: source.nodes.length, checked };
 }

@@ -55,7 +55,9 @@ export function inputType({ type }: SourceInput): ElementType {
 export function refuseUnknown(source: SourceGraph, lookup: OperatorLookup): void {
   const unknown = source.nodes.filter((node) => lookup(node) === undefined);
   if (unknown.length === 0) return;
-  const described = unknown.map(({ path, operator }) => `${path} (${operator})`);
+  const described = unknown.map(({ path, operator }) =>
+    operator === 'Lambda' ? `${path} (Lambda: Python code, which is not run)` : `${path} (${operator})`,
+  );
   const shown = described.slice(0, 10).join(', ');
   throw fail('CONVERT_UNSUPPORTED', {
     count: unknown.length,

@@ -43,7 +43,7 @@ describe('what cannot be converted', () => {
     const graph = graphOf([dense, node('a/code', 'Lambda', 'hidden'), node('a/own', 'MyLayer', 'a/code')]);
     await expect(convert(graph)).rejects.toMatchObject({
       code: 'CONVERT_UNSUPPORTED',
-      values: { count: 2, layers: 'a/code (Lambda), a/own (MyLayer)', first: 'a/code' },
+      values: { count: 2, layers: 'a/code (Lambda: Python code, which is not run), a/own (MyLayer)', first: 'a/code' },
     });
   });
 
