@@ -30,6 +30,7 @@ import {
   operandArrays,
   operandValues,
 } from './arguments.js';
+import { permuting, reshaping } from './shaping.js';
 
 function elementwise(lower: (graph: GraphBuilder, x: Value) => Value, compute: (x: number) => number): SourceOperator {
   return activationLayer(() => ({ lower, evaluate: (x) => mapped(x, compute) }));
@@ -83,20 +84,6 @@ function newShape(node: NodeReader, shape: readonly number[]): number[] {
   return result;
 }
 
-/** A function that gives the elements another shape. */
-function reshaping(shapeOf: (node: NodeReader, shape: readonly number[]) => readonly number[]): SourceOperator {
-  return {
-    lower: (node, inputs, graph) => {
-      const x = inputAt(node, inputs, 0);
-      return [emit.reshape(graph, x, shapeOf(node, x.shape))];
-    },
-    evaluate: (node, inputs) => {
-      const x = inputAt(node, inputs, 0);
-      return [reshaped(x, shapeOf(node, x.shape))];
-    },
-  };
-}
-
 const expandDims = reshaping((node, shape) => {
   const axis = axisOf(integerArguments(node, ['axis'], 1)?.[0] ?? 0, shape.length + 1);
   return [...shape.slice(0, axis), 1, ...shape.slice(axis)];
@@ -111,16 +98,7 @@ function orderOf(node: NodeReader, rank: number): readonly number[] {
   return integerArguments(node, ['axes', 'perm'], 1) ?? Array.from({ length: rank }, (_, d) => rank - 1 - d);
 }
 
-const transpose: SourceOperator = {
-  lower: (node, inputs, graph) => {
-    const x = inputAt(node, inputs, 0);
-    return [emit.transpose(graph, x, orderOf(node, x.shape.length))];
-  },
-  evaluate: (node, inputs) => {
-    const x = inputAt(node, inputs, 0);
-    return [transposed(x, orderOf(node, x.shape.length))];
-  },
-};
+const transpose = permuting(orderOf);
 
 const stack: SourceOperator = {
   lower: (node, inputs, graph) => {

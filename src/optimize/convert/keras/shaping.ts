@@ -9,8 +9,8 @@ import { type Interpolation, resizedImage } from '../reference/resize.js';
 import type { OperatorTable, SourceOperator } from '../source-operator.js';
 import { asImage, type Dimensions, requireChannelsLast } from './windows.js';
 
-/** A layer that gives the elements another shape. */
-function reshaping(shapeOf: (node: NodeReader, shape: readonly number[]) => readonly number[]): SourceOperator {
+/** A layer or function that gives the elements another shape. */
+export function reshaping(shapeOf: (node: NodeReader, shape: readonly number[]) => readonly number[]): SourceOperator {
   return {
     lower: (node, inputs, graph) => {
       const x = inputAt(node, inputs, 0);
@@ -49,16 +49,19 @@ function permutation(node: NodeReader, rank: number): number[] {
   return order;
 }
 
-const permute: SourceOperator = {
-  lower: (node, inputs, graph) => {
-    const x = inputAt(node, inputs, 0);
-    return [emit.transpose(graph, x, permutation(node, x.shape.length))];
-  },
-  evaluate: (node, inputs) => {
-    const x = inputAt(node, inputs, 0);
-    return [transposed(x, permutation(node, x.shape.length))];
-  },
-};
+/** A layer or function that reorders the axes. */
+export function permuting(orderOf: (node: NodeReader, rank: number) => readonly number[]): SourceOperator {
+  return {
+    lower: (node, inputs, graph) => {
+      const x = inputAt(node, inputs, 0);
+      return [emit.transpose(graph, x, orderOf(node, x.shape.length))];
+    },
+    evaluate: (node, inputs) => {
+      const x = inputAt(node, inputs, 0);
+      return [transposed(x, orderOf(node, x.shape.length))];
+    },
+  };
+}
 
 const repeatVector: SourceOperator = {
   lower: (node, inputs, graph) => {
@@ -212,7 +215,7 @@ const upSampling1D: SourceOperator = {
 export const shapingLayers: OperatorTable = {
   Reshape: reshaping(targetShape),
   Flatten: flatten,
-  Permute: permute,
+  Permute: permuting(permutation),
   RepeatVector: repeatVector,
   ZeroPadding1D: zeroPadding(1),
   ZeroPadding2D: zeroPadding(2),
