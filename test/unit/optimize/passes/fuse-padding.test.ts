@@ -4,8 +4,10 @@ import {
   compact,
   type Model,
   mainSubgraph,
+  operatorCodeIndex,
   operatorName,
   Padding,
+  TensorType,
 } from '../../../../src/formats/tflite/index.js';
 import { fusePadding } from '../../../../src/optimize/passes/fuse-padding.js';
 import { convOptions, modelOf } from '../../../support/models.js';
@@ -103,4 +105,73 @@ test('a padded image that is an output stays, and the convolution no longer read
   expect(mainSubgraph(changed).operators[1]?.inputs?.[0]).toBe(0);
   expect(namesAfter(model)).toEqual(['PAD', 'CONV_2D']);
   expect(mainSubgraph(model).operators[1]?.inputs?.[0]).toBe(2);
+});
+
+describe('what is not a padded convolution', () => {
+  const changed = (edit: (model: Model) => void): number => {
+    const model = padded({});
+    edit(model);
+    return fusePadding.run(model).changes;
+  };
+  const tensor = (model: Model, index: number) => {
+    const found = mainSubgraph(model).tensors[index];
+    if (found === undefined) throw new Error('no tensor');
+    return found;
+  };
+
+  test('the same edit of a padded one changes it', () => {
+    expect(changed(() => undefined)).toBe(1);
+  });
+
+  test('is the same model afterwards', () => {
+    const model = padded({ padding: Padding.SAME });
+    expect(fusePadding.run(model).model).toBe(model);
+  });
+
+  test('an image that nothing computes', () => {
+    const alone = padded({});
+    const subgraph = mainSubgraph(alone);
+    subgraph.operators = subgraph.operators.slice(1);
+    subgraph.inputs = Int32Array.of(2);
+    expect(fusePadding.run(alone)).toEqual({ model: alone, changes: 0 });
+  });
+
+  test('another padding than by zeros', () => {
+    expect(
+      changed((model) => {
+        const [pad] = mainSubgraph(model).operators;
+        if (pad !== undefined) pad.opcodeIndex = operatorCodeIndex(model, 'MIRROR_PAD', 1);
+      }),
+    ).toBe(0);
+  });
+
+  test('a padding that is computed, or not of 32-bit integers', () => {
+    expect(changed((model) => void Object.assign(tensor(model, 1), { buffer: 0 }))).toBe(0);
+    expect(changed((model) => void Object.assign(tensor(model, 1), { type: TensorType.FLOAT32 }))).toBe(0);
+    expect(changed((model) => void Object.assign(tensor(model, 1), { buffer: tensor(model, 4).buffer }))).toBe(0);
+  });
+
+  test('an image or weights of another rank, or of unknown size', () => {
+    expect(changed((model) => void Object.assign(tensor(model, 0), { shape: Int32Array.of(6, 6, 2) }))).toBe(0);
+    expect(changed((model) => void Object.assign(tensor(model, 0), { shape: Int32Array.of(1, -1, -1, 2) }))).toBe(0);
+    expect(changed((model) => void Object.assign(tensor(model, 3), { shape: Int32Array.of(3, 3, 2) }))).toBe(0);
+  });
+
+  test('a pool, which pads by something else', () => {
+    expect(
+      changed((model) => {
+        const pool = mainSubgraph(model).operators[1];
+        if (pool !== undefined) pool.opcodeIndex = operatorCodeIndex(model, 'MAX_POOL_2D', 1);
+      }),
+    ).toBe(0);
+  });
+
+  test('a convolution with the options of another operator', () => {
+    expect(
+      changed((model) => {
+        const convolution = mainSubgraph(model).operators[1];
+        if (convolution !== undefined) convolution.builtinOptions = null;
+      }),
+    ).toBe(0);
+  });
 });

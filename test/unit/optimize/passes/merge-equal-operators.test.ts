@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type Model, mainSubgraph, operatorName } from '../../../../src/formats/tflite/index.js';
+import { type Model, mainSubgraph, operatorName, TensorType } from '../../../../src/formats/tflite/index.js';
 import { mergeEqualOperators } from '../../../../src/optimize/passes/merge-equal-operators.js';
 import { modelOf, type OperatorSpec, type TensorSpec } from '../../../support/models.js';
 import { signalToNoise } from '../../../support/quantizing.js';
@@ -85,6 +85,61 @@ describe('operators stay', () => {
         { op: 'ABS', inputs: [0], outputs: [4] },
       ],
       [3, 4],
+    );
+    expect(mergeEqualOperators.run(model).changes).toBe(0);
+  });
+
+  test('whose results have other types', () => {
+    const model = graphOf(
+      [
+        { op: 'ARG_MAX', inputs: [0, 7], outputs: [8] },
+        { op: 'ARG_MAX', inputs: [0, 7], outputs: [9] },
+      ],
+      [],
+      [
+        { shape: [], data: Int32Array.of(0) },
+        { shape: [], type: TensorType.INT32 },
+        { shape: [], type: TensorType.INT64 },
+      ],
+    );
+    expect(mergeEqualOperators.run(model).changes).toBe(0);
+    const [, , , , , , , , , second] = mainSubgraph(model).tensors;
+    if (second !== undefined) second.type = TensorType.INT32;
+    expect(mergeEqualOperators.run(model).changes).toBe(1);
+  });
+
+  test('one of which reads a constant where the other reads a result', () => {
+    const model = graphOf(
+      [{ op: 'MAXIMUM', inputs: [0, 7], outputs: [3] }, { op: 'MAXIMUM', inputs: [0, 8], outputs: [4] }, sum],
+      [5],
+      [{ shape: [3], data: Float32Array.of(0, 1, 2) }, { shape: [3] }],
+    );
+    mainSubgraph(model).inputs = Int32Array.of(0, 8);
+    expect(mergeEqualOperators.run(model).changes).toBe(0);
+  });
+
+  test('that depend on state: on a variable tensor, or on resources', () => {
+    const model = graphOf(
+      [{ op: 'ABS', inputs: [7], outputs: [3] }, { op: 'ABS', inputs: [7], outputs: [4] }, sum],
+      [5],
+      [{ shape: [3] }],
+    );
+    expect(mergeEqualOperators.run(model).changes).toBe(1);
+    const variable = mainSubgraph(model).tensors[7];
+    if (variable !== undefined) variable.isVariable = true;
+    expect(mergeEqualOperators.run(model).changes).toBe(0);
+    const resource = graphOf(
+      [{ op: 'READ_VARIABLE', inputs: [7], outputs: [3] }, { op: 'READ_VARIABLE', inputs: [7], outputs: [4] }, sum],
+      [5],
+      [{ shape: [], type: TensorType.RESOURCE }],
+    );
+    expect(mergeEqualOperators.run(resource).changes).toBe(0);
+  });
+
+  test('that nothing here knows', () => {
+    const model = graphOf(
+      [{ op: 'CUSTOM', inputs: [0], outputs: [3] }, { op: 'CUSTOM', inputs: [0], outputs: [4] }, sum],
+      [5],
     );
     expect(mergeEqualOperators.run(model).changes).toBe(0);
   });
